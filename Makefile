@@ -1,0 +1,43 @@
+# What to type: make demo, make test. Both set everything up first; repeated, that costs nothing.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+STAMP := .venv/set-up-is-done
+
+# Nothing phones home, and nothing is downloaded from a hub at run time.
+export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
+export GX_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := true
+export DISABLE_TELEMETRY := true
+export HF_HUB_DISABLE_TELEMETRY := 1
+export HF_HUB_OFFLINE := 1
+# Without compiled files Airflow takes twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help set-up demo test test-fast lint clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+	@echo 'Options: PYTHON=python3.12  TORCH=cpu (smaller)  PORT=8090 (demo)  EXIT=1 (demo: leave at the end)'
+
+set-up: $(STAMP) ## environment and local model; every other target does it first
+
+$(STAMP): pyproject.toml constraints.txt scripts/set_up.sh
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' sh scripts/set_up.sh
+
+demo: $(STAMP) ## the whole loop on the example handbook, with a real Airflow on http://localhost:8080
+	@PORT='$(PORT)' EXIT='$(EXIT)' $(BIN)/python examples/handbook/demo
+
+test: lint ## every check and every test
+	$(BIN)/python -m pytest
+
+test-fast: $(STAMP) ## tests without scheduler, torch or Great Expectations
+	$(BIN)/python -m pytest -m 'not slow'
+
+lint: $(STAMP) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove what set-up and the demo made
+	rm -rf .venv .models .demo

@@ -1,0 +1,11 @@
+-- name: has_vector_type()$
+-- Whether the extension pgvector is installed in this database.
+SELECT to_regtype('vector') IS NOT NULL;
+
+-- name: lock_exclusive(name)$
+-- Wait for the advisory lock of that name and hold it until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended(:name, 0));
+
+-- name: lock_shared(name)$
+-- The same, beside other holders of the shared lock.
+SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0));

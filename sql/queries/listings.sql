@@ -1,0 +1,37 @@
+-- name: start_listing(kb, run_id)$
+-- Draw the serial of a listing that starts now.
+INSERT INTO listings (kb, run_id) VALUES (:kb, :run_id) RETURNING serial;
+
+-- name: add_listed_documents*!
+-- Write down what a source holds.
+INSERT INTO listed_documents (serial, source, uri, version_hint, size_bytes, updated_at, groups)
+VALUES (:serial, :source, :uri, :version_hint, :size_bytes, :updated_at, :groups);
+
+-- name: finish_listing(serial, error)!
+-- The listing ended; with an error if it broke off.
+UPDATE listings SET finished_at = now(), error = :error WHERE serial = :serial;
+
+-- name: keep_known_versions(kb, serial)!
+-- Take over the content hashes that an earlier listing learnt of the same versions, so that nothing is opened twice.
+UPDATE listed_documents new SET version = old.version
+  FROM listed_documents old
+  JOIN listings l ON l.serial = old.serial AND l.kb = :kb
+ WHERE new.serial = :serial AND old.serial < :serial AND old.version IS NOT NULL
+   AND (old.source, old.uri, old.version_hint) = (new.source, new.uri, new.version_hint);
+
+-- name: count_listed(serial)$
+-- How many documents a listing holds.
+SELECT count(*) FROM listed_documents WHERE serial = :serial;
+
+-- name: newest_listing(kb, run_id)^
+-- The newest listing of a run.
+SELECT serial, started_at, error, widenings, widening_capped FROM listings
+ WHERE kb = :kb AND run_id = :run_id ORDER BY serial DESC LIMIT 1;
+
+-- name: note_widenings(serial, widenings, capped)!
+-- How many documents became readable by more groups, and whether that was held back.
+UPDATE listings SET widenings = :widenings, widening_capped = :capped WHERE serial = :serial;
+
+-- name: note_version(serial, source, uri, version)!
+-- Keep the content hash of a document that had to be opened before planning.
+UPDATE listed_documents SET version = :version WHERE serial = :serial AND source = :source AND uri = :uri;

@@ -1,0 +1,78 @@
+"""Answer questions as a release does. Each answer is stored under all that it depends on, and looked up first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from liftgate.answering.generator import Messages, Request
+from liftgate.database import queries
+from liftgate.fingerprints import fingerprint
+from liftgate.prompts import Prompt, parse_prompt
+from liftgate.releases.makeup import Makeup
+from liftgate.retrieval import Asked, Found, context_of, retrieve
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+ANSWERS_AT_ONCE = 32
+"""Answers that are stored together: what a killed task has to generate again at most."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A question with what was found for it and the answer. No text: refused by retrieval, or not generated yet."""
+
+    asked: Asked
+    found: Found
+    text: str | None
+
+
+def answer_questions(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[Answered]:
+    """Answers of a release. Nothing visible or nothing near enough is refused without calling the model."""
+    found = retrieve(runtime, makeup, asked)
+    prompt = parse_prompt(makeup.prompt.text)
+    wanted: dict[str, Messages] = {}
+    for one, hits in zip(asked, found, strict=True):
+        if not hits.refused:
+            wanted[_key(makeup, one, hits)] = messages_for(prompt, one, hits)
+    known = _known(runtime, list(wanted))
+    missing = [Request(key, messages) for key, messages in wanted.items() if key not in known]
+    print(f"{len(asked)} questions: {len(asked) - len(wanted)} refused by retrieval, {len(known)} answers known")
+    generator = runtime.generator(makeup)
+    for start in range(0, len(missing), ANSWERS_AT_ONCE):
+        answers = generator.answer(missing[start : start + ANSWERS_AT_ONCE])
+        with runtime.database.transaction() as connection:
+            queries().store_answers(connection, [vars(answer) for answer in answers])
+    return _assemble(makeup, asked, found, _known(runtime, list(wanted)))
+
+
+def known_answers(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[Answered]:
+    """The same from what is stored, without calling a model: an answer that is missing stays missing."""
+    found = retrieve(runtime, makeup, asked)
+    keys = [_key(makeup, one, hits) for one, hits in zip(asked, found, strict=True) if not hits.refused]
+    return _assemble(makeup, asked, found, _known(runtime, keys))
+
+
+def messages_for(prompt: Prompt, asked: Asked, found: Found) -> Messages:
+    """The conversation for a question: one message, since not every model knows a system role."""
+    return [{"role": "user", "content": prompt.render(context_of(found.chunks), asked.question)}]
+
+
+def _key(makeup: Makeup, asked: Asked, found: Found) -> str:
+    parts = makeup.parts()
+    depends = [context_of(found.chunks), asked.question, parts["prompt"], parts["adapter"], parts["decoding"]]
+    return fingerprint(depends)
+
+
+def _known(runtime: Runtime, keys: list[str]) -> dict[str, str]:
+    with runtime.database.transaction() as connection:
+        return {row["key"]: row["text"] for row in queries().known_answers(connection, keys=keys)}
+
+
+def _assemble(makeup: Makeup, asked: Sequence[Asked], found: Sequence[Found], known: dict[str, str]) -> list[Answered]:
+    return [
+        Answered(one, hits, None if hits.refused else known.get(_key(makeup, one, hits)))
+        for one, hits in zip(asked, found, strict=True)
+    ]

@@ -1,0 +1,105 @@
+"""The model that answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from liftgate.errors import ConfigurationError, JobFailed
+from liftgate.local.models import model_folder
+from liftgate.releases.makeup import Makeup
+from liftgate.settings import Settings
+
+Messages = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A conversation to be answered."""
+
+    id: str
+    messages: Messages
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model wrote. `finish` is stop, or length where it was cut off."""
+
+    id: str
+    text: str
+    tokens: int
+    finish: str
+
+
+class Generator(Protocol):
+    """Answers as one release's base model and adapter do."""
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        """One answer for each request, in order."""
+        ...
+
+
+class LocalGenerator:
+    """A model on this machine, run by the trainer's own program, so that training and answering see the same model."""
+
+    def __init__(self, settings: Settings, makeup: Makeup):
+        self._settings = settings
+        self._makeup = makeup
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer]:
+        """One answer for each request, in order. Raises JobFailed with the program's last line."""
+        if not requests:
+            return []
+        with tempfile.TemporaryDirectory(prefix="liftgate-answers-") as scratch:
+            asked, answered = Path(scratch, "requests.jsonl"), Path(scratch, "answers.jsonl")
+            asked.write_text("".join(json.dumps(vars(one)) + "\n" for one in requests), encoding="utf-8")
+            self._run(asked, answered)
+            return [Answer(**json.loads(line)) for line in answered.read_text(encoding="utf-8").splitlines()]
+
+    def _run(self, asked: Path, answered: Path) -> None:
+        makeup = self._makeup
+        command = [sys.executable, "-m", "trainer.generate"]
+        command += ["--base_model", str(model_folder(makeup.base.model, self._settings.models_dir))]
+        command += ["--requests", str(asked), "--output", str(answered)]
+        command += ["--max_new_tokens", str(makeup.max_new_tokens)]
+        if makeup.adapter:
+            command += ["--adapter_dir", makeup.adapter.uri]
+        last = ""
+        with subprocess.Popen(
+            command,
+            env=trainer_environment(self._settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            for line in process.stdout or ():
+                last = line.strip() or last
+                print(last, flush=True)
+        if process.returncode != 0:
+            raise JobFailed(
+                f"Expected trainer.generate to answer, found that it ended with {process.returncode}: {last} "
+                "Mend that and clear this task."
+            )
+
+
+def trainer_environment(settings: Settings) -> dict[str, str]:
+    """The environment of the trainer's programs: its package on the path, and nothing fetched from anywhere."""
+    if settings.trainer_dir is None or not Path(settings.trainer_dir, "trainer").is_dir():
+        raise ConfigurationError(
+            f"Expected LIFTGATE_TRAINER_DIR to name the folder trainer_image, found {settings.trainer_dir}. "
+            "Set it, or use a backend that brings its own image."
+        )
+    return {
+        **os.environ,
+        "PYTHONPATH": settings.trainer_dir,
+        "OMP_NUM_THREADS": str(settings.cpu_threads),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }

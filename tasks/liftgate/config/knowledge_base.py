@@ -1,0 +1,51 @@
+"""A knowledge base's file: the `ingestion:` block plus name, schedule, access, questions and gate."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from liftgate.config.access import Access
+from liftgate.config.answers import Answers
+from liftgate.config.block import Block
+from liftgate.config.brakes import Brakes, Indexing, Retention
+from liftgate.config.gate import AnswerGate, Gate
+from liftgate.config.ingestion import Ingestion
+from liftgate.config.questions import Questions
+from liftgate.config.validation import Validation
+
+Name = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+
+
+class KnowledgeBase(Block):
+    """Everything that makes `kb_<name>`, `prompt_<name>` and `roll_back_<name>`."""
+
+    name: str = Name
+    """Lower-case letters, digits and underscores; part of the DAGs' ids."""
+    owner: str = "liftgate"
+    """Shown in Airflow."""
+    schedule: str = "0 2 * * *"
+    """When it runs besides events: cron, in UTC."""
+    pool: str = "default_pool"
+    """Airflow's pool of its light tasks."""
+    models_pool: str = "default_pool"
+    """Airflow's pool of the tasks that load a model."""
+    ingestion: Ingestion
+    """From sources to rows."""
+    access: Access
+    """Who may read what."""
+    brakes: Brakes = Brakes()
+    """What stops a run."""
+    indexing: Indexing = Indexing()
+    """How its work is cut."""
+    retention: Retention = Retention()
+    """What is kept to go back to."""
+    validation: Validation = Validation()
+    """Bounds of the expectation suite over the chunks."""
+    questions: Questions
+    """The golden questions."""
+    gate: Gate = Gate()
+    """What a candidate must show."""
+    prompt_gate: AnswerGate = AnswerGate()
+    """What a new prompt must show."""
+    answers: Answers
+    """The model that answers."""

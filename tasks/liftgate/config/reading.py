@@ -1,0 +1,74 @@
+"""Read configuration files. Every mistake of a file is told at once, each with its remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from liftgate.config.adapter import Adapter
+from liftgate.config.block import Block
+from liftgate.config.knowledge_base import KnowledgeBase
+from liftgate.errors import ConfigurationError
+
+Configured = TypeVar("Configured", bound=Block)
+
+
+def read_knowledge_base(path: Path | str) -> KnowledgeBase:
+    """The validated configuration of a knowledge base. Raises ConfigurationError with all that is wrong."""
+    return _read(KnowledgeBase, Path(path))
+
+
+def read_adapter(path: Path | str) -> Adapter:
+    """The validated configuration of an adapter. Raises ConfigurationError with all that is wrong."""
+    return _read(Adapter, Path(path))
+
+
+def _read(model: type[Configured], path: Path) -> Configured:
+    values = _load(path)
+    try:
+        return model.model_validate(values, context={"folder": path.parent})
+    except ValidationError as error:
+        lines = [f"{path}: {_explain(mistake, model)}" for mistake in error.errors()]
+        raise ConfigurationError("\n".join([f"{len(lines)} mistake(s) in {path.name}:", *lines])) from error
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"Expected a configuration file at {path}, found none. Create it.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"Expected YAML in {path}, found what is not: {error}. Correct the file.") from error
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"Expected keys and values in {path}, found {type(values).__name__}. See README.md.")
+    return values
+
+
+def _explain(mistake: ErrorDetails, model: type[Block]) -> str:
+    """One line: where, what was expected and found, and what the setting is for.
+
+    Example: ingestion.chunking.chunk_size_tokens: Input should be a valid integer, found 'many'. (Tokens in a chunk.)
+    """
+    where = ".".join(str(part) for part in mistake["loc"])
+    message = mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting. Correct the spelling or remove it."
+    if mistake["type"] == "missing":
+        return f"{where}: this setting is required. Add it.{_purpose(mistake, model)}"
+    found = "" if mistake["type"] == "value_error" else f", found {mistake['input']!r}"
+    return f"{where}: {message}{found}.{_purpose(mistake, model)}"
+
+
+def _purpose(mistake: ErrorDetails, model: Any) -> str:
+    """The description of the setting at fault, in brackets, where the path leads to one."""
+    description = None
+    for part in mistake["loc"]:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return ""
+        description, model = field.description, field.annotation
+    return f" ({description})" if description else ""

@@ -1,0 +1,91 @@
+"""The `training:` block of an adapter file: what is trained, where, and with which resources."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from liftgate.config.block import Block
+
+_NO_OPEN_GROUPS = (
+    "Expected open_groups, the groups whose documents a model may learn from, found none. "
+    "Name them, for example open_groups: [staff]. There is no default: a model forgets no secret."
+)
+
+
+class ResourcesBlock(Block):
+    """What one replica of the job asks for and is limited to."""
+
+    gpus: int = Field(default=1, ge=0)
+    """GPUs; the local backend has none to give and says that it trains without."""
+    cpus: int = Field(default=4, ge=1)
+    """CPU cores."""
+    memory: str = Field(default="16Gi", pattern=r"^\d+(Ki|Mi|Gi|Ti)$")
+    """Memory, as Kubernetes writes it."""
+
+
+class ClaimsBlock(Block):
+    """The volume claims that the job mounts."""
+
+    data: str = "llm-train-data-pvc"
+    """Holds the tuning sets; mounted at /data."""
+    artifacts: str = "llm-artifacts-pvc"
+    """Receives the adapters; mounted at /artifacts."""
+
+
+class TrainingBlock(Block):
+    """How adapters are trained. LoRA's settings that are left out keep the trainer's own defaults."""
+
+    open_groups: list[str] = Field(min_length=1)
+    """Only documents that one of these groups may read are learnt from. No default."""
+    base_model: str
+    """Folder or name of the base model."""
+    backend: Literal["local", "pytorchjob"] = "local"
+    """Where the job runs: on this machine, or by Kubeflow's training operator."""
+    image: str = "liftgate-trainer:0.1.0"
+    """Image of trainer_image/; the local backend runs the same package without it."""
+    namespace: str = "llm"
+    """Kubernetes namespace of the job."""
+    epochs: int | None = Field(default=None, ge=1)
+    """Times that every example is seen."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Ends training after so many steps, whatever the epochs."""
+    lr: float | None = Field(default=None, gt=0)
+    """Highest learning rate."""
+    rank: int | None = Field(default=None, ge=1)
+    """Rank of the adapter's matrices."""
+    alpha: int | None = Field(default=None, ge=1)
+    """Scale of the adapter's output, in ranks."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Examples a step."""
+    seed: int | None = None
+    """Draws the adapter's first weights and the order of the examples."""
+    max_length: int | None = Field(default=None, ge=16)
+    """Longer examples are left out, in tokens."""
+    resources: ResourcesBlock = ResourcesBlock()
+    """Of the one replica."""
+    claims: ClaimsBlock = ClaimsBlock()
+    """Volume claims."""
+    deadline_seconds: int = Field(default=3600, ge=1)
+    """A job that runs longer is stopped and has failed."""
+    retries: int = Field(default=1, ge=0)
+    """Restarts of a broken replica within one job; it goes on from its last checkpoint."""
+    min_hours_between_trainings: float = Field(default=0, ge=0)
+    """No new training starts within so many hours of the last one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ask_for_open_groups(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not values.get("open_groups"):
+            raise ValueError(_NO_OPEN_GROUPS)
+        return values
+
+    def trainer_arguments(self) -> list[str]:
+        """The trainer's arguments for what is set here; everything else keeps the trainer's default.
+
+        Example: epochs=2, lr=0.001 -> ["--epochs", "2", "--lr", "0.001"]
+        """
+        names = ("epochs", "max_steps", "lr", "rank", "alpha", "batch_size", "seed", "max_length")
+        given = {name: getattr(self, name) for name in names}
+        return [part for name, value in given.items() if value is not None for part in (f"--{name}", str(value))]

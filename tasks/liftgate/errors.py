@@ -1,0 +1,80 @@
+"""Every error that Liftgate raises on purpose.
+
+    LiftgateError
+    +-- ConfigurationError          a setting or a YAML file; retrying cannot help
+    +-- SourceError                 a source could not be listed or read; worth a retry
+    |   +-- DocumentChanged         the document is no longer the one that was listed
+    +-- DocumentUnreadable          a parser refused a document; it waits for a new version
+    +-- BrakeApplied                a run was stopped before it touched index or manifest
+    +-- TurnLost                    another run writes now, or this run's plan is no longer the open one
+    +-- IndexDiffers                the rows in the index are not the rows of the plan
+    +-- ValidationFailed            an expectation suite failed
+    +-- EvidenceRefused             the two sides of a comparison differ in more than one component
+    +-- PromotionRefused            the ledger does not allow this promotion or rollback
+    +-- JobFailed                   a training or answering job ended badly
+    |   +-- JobRefused              the manifest was not accepted
+    +-- ArtifactCorrupt             a file does not have the hash that was recorded for it
+
+Every message says what was expected, what was found, and the remedy, in that order.
+"""
+
+from __future__ import annotations
+
+
+class LiftgateError(Exception):
+    """Liftgate stopped. The message says what was expected, what was found, and the remedy."""
+
+    def __init__(self, message: str | None = None):
+        super().__init__(message or self.__doc__)
+
+
+class ConfigurationError(LiftgateError):
+    """A setting or a YAML file is not valid."""
+
+
+class SourceError(LiftgateError):
+    """A source could not be listed or read. It is tried again by the retry policy, and then by every run."""
+
+
+class DocumentChanged(SourceError):
+    """The document is no longer the one that was listed. The next run lists it again."""
+
+
+class DocumentUnreadable(LiftgateError):
+    """A parser refused the document. It is quarantined until its source or the parser changes."""
+
+
+class BrakeApplied(LiftgateError):
+    """The run was stopped before it touched the index."""
+
+
+class TurnLost(LiftgateError):
+    """This run may not write any more. Clear plan_changes and what is downstream of it."""
+
+
+class IndexDiffers(LiftgateError):
+    """The rows in the index are not the rows of the plan. Clear index_changes and what is downstream of it."""
+
+
+class ValidationFailed(LiftgateError):
+    """An expectation suite failed. Nothing went live; the report names the expectations."""
+
+
+class EvidenceRefused(LiftgateError):
+    """The two sides differ in more than the component under test, so they were not compared."""
+
+
+class PromotionRefused(LiftgateError):
+    """The ledger does not allow this. Nothing changed."""
+
+
+class JobFailed(LiftgateError):
+    """A job ended badly. Its log and reason are in the task's log."""
+
+
+class JobRefused(JobFailed):
+    """The job's manifest was not accepted. Mend the manifest; a retry cannot help."""
+
+
+class ArtifactCorrupt(LiftgateError):
+    """A file does not have the hash that was recorded for it. Train again, or restore the file."""

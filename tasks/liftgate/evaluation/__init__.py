@@ -1,0 +1,1 @@
+"""Questions, metrics, and a run of both sides: from golden questions to evidence."""

@@ -1,0 +1,122 @@
+"""Generated answers on each side: written by the models first, then compared as evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liftgate.answering.answers import answer_questions, known_answers
+from liftgate.config.gate import AnswerGate
+from liftgate.evaluation.answer_metrics import Answered, answer_rows, refusal_counts
+from liftgate.evaluation.conditions import Conditions, answer_conditions
+from liftgate.evaluation.counting import count_questions
+from liftgate.evaluation.evidence import Comparison, Row
+from liftgate.evaluation.questions import Question
+from liftgate.evaluation.retrieval_metrics import find_leaks
+from liftgate.evaluation.retrieve_for_questions import as_context
+from liftgate.evaluation.sides import Sides, readers_of, sides_for
+from liftgate.evaluation.storing import known_evaluation, store_evaluation
+from liftgate.gate import policy
+from liftgate.gate.policy import Policy
+from liftgate.prompts import parse_prompt
+from liftgate.releases.ledger import Release, release
+from liftgate.releases.makeup import Makeup
+from liftgate.retrieval import Asked
+from liftgate.runs import Run
+from liftgate.validation.reports import data_quality
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+
+def answer_with_candidate(runtime: Runtime, run: Run, candidate: int) -> int:
+    """Answer the judged questions with the candidate. Returns how many there are."""
+    return _answer(runtime, run, candidate, ("candidate",))
+
+
+def answer_with_baseline(runtime: Runtime, run: Run, candidate: int) -> int:
+    """Answer them with everything that the candidate is compared with; what is known costs nothing."""
+    return _answer(runtime, run, candidate, ("baseline", "live", "anchor"))
+
+
+def compare_answers(runtime: Runtime, run: Run, candidate: int) -> int:
+    """Measure the answers of all sides and store the evidence. Returns the evaluation's id."""
+    with runtime.database.transaction() as connection:
+        proposed = release(connection, run.kb, candidate)
+        conditions = answer_conditions(connection, run, _gate(run, proposed))
+        known = known_evaluation(connection, proposed, conditions)
+        sides = sides_for(connection, proposed, conditions)
+    if known is not None:
+        print(f"Release {candidate} was evaluated under these conditions before: evaluation {known}.")
+        return known
+    comparison = _compare(runtime, run, proposed, conditions, sides)
+    return store_evaluation(runtime, run, proposed, conditions, _policy(run, proposed), comparison)
+
+
+def _answer(runtime: Runtime, run: Run, candidate: int, wanted: tuple[str, ...]) -> int:
+    with runtime.database.transaction() as connection:
+        proposed = release(connection, run.kb, candidate)
+        conditions = answer_conditions(connection, run, _gate(run, proposed))
+        if known_evaluation(connection, proposed, conditions) is not None:
+            print("These answers have been compared already.")
+            return len(conditions.questions)
+        sides = sides_for(connection, proposed, conditions)
+    for side, makeup in sides.by_name():
+        if side in wanted:
+            print(f"{side}: {makeup}")
+            answer_questions(runtime, makeup, _asked(conditions.questions))
+    return len(conditions.questions)
+
+
+def _compare(runtime: Runtime, run: Run, proposed: Release, conditions: Conditions, sides: Sides) -> Comparison:
+    readers = readers_of(runtime, run.kb)
+    counted = count_questions(runtime, run, sides.candidate, conditions.questions, readers)
+    rows: list[Row] = []
+    leaks: list[str] = []
+    notes = list(sides.notes)
+    for side, makeup in sides.by_name():
+        answers = _answers(runtime, makeup, counted.questions)
+        refusal = parse_prompt(makeup.prompt.text).refusal
+        rows += answer_rows(side, counted.questions, answers, refusal)
+        notes.append(f"{side}: {refusal_counts(counted.questions, answers, refusal)}")
+        if side == "candidate":
+            leaks = find_leaks(counted.questions, {i: one.context for i, one in answers.items()}, readers)
+    return Comparison(
+        component="prompt" if proposed.component == "prompt" else "adapter",
+        made_of=sides.made_of(conditions),
+        rows=tuple(rows),
+        data_quality=_quality(runtime, run, proposed),
+        leaks=tuple(leaks),
+        set_aside=counted.set_aside,
+        notes=tuple(notes),
+    )
+
+
+def _answers(runtime: Runtime, makeup: Makeup, questions: tuple[Question, ...]) -> dict[str, Answered]:
+    answered = known_answers(runtime, makeup, _asked(questions))
+    return {
+        question.id: Answered(as_context(question, one.found), one.text)
+        for question, one in zip(questions, answered, strict=True)
+    }
+
+
+def _asked(questions: tuple[Question, ...]) -> list[Asked]:
+    return [Asked(question.question, question.groups) for question in questions]
+
+
+def _gate(run: Run, proposed: Release) -> AnswerGate:
+    return run.config.prompt_gate if proposed.component == "prompt" else run.adapter.gate
+
+
+def _policy(run: Run, proposed: Release) -> Policy:
+    make = policy.prompt if proposed.component == "prompt" else policy.adapter
+    return make(_gate(run, proposed))
+
+
+def _quality(runtime: Runtime, run: Run, proposed: Release) -> bool | None:
+    """Whether the suite over the adapter's tuning set passed. A prompt is built from no data."""
+    adapter = proposed.makeup.adapter
+    if proposed.component == "prompt" or adapter is None:
+        return None
+    from liftgate.training.adapters import tuning_set_of
+
+    return data_quality(runtime, run.kb, tuning_set_of(runtime, adapter.digest))

@@ -1,0 +1,53 @@
+"""Families of documents: near-duplicates and versions of one text, which count as one in every statistic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import yaml
+
+from liftgate.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Families:
+    """Which documents belong together."""
+
+    patterns: Mapping[str, tuple[str, ...]]
+
+    def of(self, uri: str) -> str:
+        """The family of a document; one that no pattern names is a family of its own.
+
+        Example: {"leave": ["hr/leave/*"]}, "hr/leave/parental.md" -> "leave"; "it/vpn.md" -> "it/vpn.md".
+        """
+        return next((name for name in self._claiming(uri)), uri)
+
+    def claimed_twice(self, uris: list[str]) -> list[str]:
+        """Documents that more than one family claims, with the families."""
+        claims = {uri: self._claiming(uri) for uri in uris}
+        return [f"{uri} ({', '.join(names)})" for uri, names in claims.items() if len(names) > 1]
+
+    def _claiming(self, uri: str) -> list[str]:
+        return [name for name, globs in self.patterns.items() if any(uri == g or fnmatchcase(uri, g) for g in globs)]
+
+
+def read_families(path: str | Path | None) -> Families:
+    """Read a YAML file of family name -> list of uris or globs. No file: every document is its own family."""
+    if path is None:
+        return Families({})
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"Expected a YAML file of families at {path}, found: {error}.") from error
+    sound = isinstance(found, dict) and all(
+        isinstance(uris, list) and all(isinstance(uri, str) for uri in uris) for uris in found.values()
+    )
+    if not sound:
+        raise ConfigurationError(
+            f"Expected in {path} family names, each with a list of uris or globs, found something else. "
+            "Write for example `leave: [hr/leave/parental.md]`."
+        )
+    return Families({str(name): tuple(uris) for name, uris in found.items()})

@@ -1,0 +1,122 @@
+"""The index on PostgreSQL with pgvector: one partition of `chunks` for each collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from psycopg import sql
+
+from liftgate.database import Connection, queries
+from liftgate.generations import Collection
+from liftgate.index.rows import Chunk, Hit, Vector
+from liftgate.sources.identity import Document
+
+MAX_SCAN_TUPLES = 100_000
+"""How many rows an iterative index scan may look at before it gives up; see facts on filtered HNSW in README."""
+
+
+class PgvectorIndex:
+    """Rows are halfvec, since an HNSW index over more than 2,000 dimensions needs it, and half the size suffices."""
+
+    def __init__(self, connection: Connection, collection: Collection):
+        self.collection = collection
+        self._connection = connection
+
+    def ensure(self) -> None:
+        """Make the partition with its HNSW index. Its check refuses vectors of another number of dimensions."""
+        names = {"name": sql.Identifier(self.collection.name), "dims": sql.Literal(self.collection.dims)}
+        self._connection.execute(
+            sql.SQL(
+                "CREATE TABLE IF NOT EXISTS {name} PARTITION OF chunks (CHECK (vector_dims(embedding) = {dims})) "
+                "FOR VALUES IN ({id})"
+            ).format(id=sql.Literal(self.collection.id), **names)
+        )
+        self._connection.execute(
+            sql.SQL(
+                "CREATE INDEX IF NOT EXISTS {index} ON {name} "
+                "USING hnsw ((embedding::halfvec({dims})) halfvec_cosine_ops)"
+            ).format(index=sql.Identifier(f"{self.collection.name}_hnsw"), **names)
+        )
+
+    def upsert(self, rows: Sequence[Chunk]) -> None:
+        """Write rows; a row that is there already gets the new values."""
+        queries().upsert_chunks(self._connection, [self._values(row) for row in rows])
+
+    def mark_removed(self, ids: Iterable[UUID], generation: int) -> None:
+        """Let rows that are present end before that generation."""
+        queries().mark_chunks_removed(self._connection, **self._some(ids), generation=generation)
+
+    def put_back(self, ids: Iterable[UUID], generation: int) -> None:
+        """Undo `mark_removed` of that generation."""
+        queries().put_chunks_back(self._connection, **self._some(ids), generation=generation)
+
+    def delete(self, ids: Iterable[UUID]) -> None:
+        """Delete rows for good."""
+        queries().delete_chunks(self._connection, **self._some(ids))
+
+    def added(self, document: Document, generation: int) -> set[UUID]:
+        """Ids of a document's rows that were added in that generation."""
+        rows = queries().chunks_added(self._connection, **self._of(document), generation=generation)
+        return {row["id"] for row in rows}
+
+    def ids(self, generation: int) -> set[UUID]:
+        """Ids of every row that the generation sees."""
+        rows = queries().chunk_ids(self._connection, collection_id=self.collection.id, generation=generation)
+        return {row["id"] for row in rows}
+
+    def rows(self, generation: int, document: Document | None = None) -> Iterator[Chunk]:
+        """The rows that the generation sees, of one document or of all, by document and position."""
+        source, uri = document or (None, None)
+        found = queries().chunk_rows(
+            self._connection, collection_id=self.collection.id, generation=generation, source=source, uri=uri
+        )
+        for row in found:
+            embedding = np.asarray(row.pop("embedding").to_numpy(), dtype=np.float32)
+            yield Chunk(**{**row, "groups": tuple(row["groups"]), "embedding": embedding})
+
+    def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
+        """Narrow every row of the document; rows of that version get exactly these groups."""
+        queries().set_chunk_groups(self._connection, **self._of(document), groups=list(groups), version=version)
+
+    def search(self, vector: Vector, k: int, generation: int, groups: Sequence[str]) -> list[Hit]:
+        """Nearest rows by cosine. The scan goes on until k rows pass the filter, or small groups would get none."""
+        queries().scan_iteratively(self._connection, most=str(MAX_SCAN_TUPLES))
+        statement = queries().search_chunks.sql.replace("DIMS", str(self.collection.dims))
+        found = self._connection.execute(
+            statement,
+            {
+                "collection_id": self.collection.id,
+                "vector": _text(vector),
+                "k": k,
+                "generation": generation,
+                "groups": list(groups),
+            },
+        )
+        return [Hit(**row) for row in found]
+
+    def prune(self, kept: Sequence[int]) -> int:
+        """Delete the rows that none of these generations sees."""
+        pruned: int = queries().prune_chunks(self._connection, collection_id=self.collection.id, kept=list(kept))
+        return pruned
+
+    def drop(self) -> None:
+        """Drop the partition."""
+        self._connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(self.collection.name)))
+
+    def _of(self, document: Document) -> dict[str, Any]:
+        return {"collection_id": self.collection.id, "source": document.source, "uri": document.uri}
+
+    def _some(self, ids: Iterable[UUID]) -> dict[str, Any]:
+        return {"collection_id": self.collection.id, "ids": list(ids)}
+
+    def _values(self, row: Chunk) -> dict[str, Any]:
+        values = {**vars(row), "collection_id": self.collection.id, "groups": list(row.groups)}
+        return {**values, "embedding": _text(row.embedding)}
+
+
+def _text(vector: Vector) -> str:
+    """A vector as pgvector reads it."""
+    return "[" + ",".join(f"{number:.7g}" for number in vector) + "]"

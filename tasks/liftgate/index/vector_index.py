@@ -1,0 +1,78 @@
+"""What every index can do. One contract test runs over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from liftgate.database import Connection
+from liftgate.errors import ConfigurationError
+from liftgate.generations import Collection
+from liftgate.index.rows import Chunk, Hit, Vector
+from liftgate.sources.identity import Document
+
+
+class VectorIndex(Protocol):
+    """The rows of one collection. Writing twice what was written changes nothing."""
+
+    collection: Collection
+
+    def ensure(self) -> None:
+        """Make the collection in the index, if it is missing."""
+        ...
+
+    def upsert(self, rows: Sequence[Chunk]) -> None:
+        """Write rows of an open generation."""
+        ...
+
+    def mark_removed(self, ids: Iterable[UUID], generation: int) -> None:
+        """Let rows that are present end before that generation."""
+        ...
+
+    def put_back(self, ids: Iterable[UUID], generation: int) -> None:
+        """Undo `mark_removed` of that generation."""
+        ...
+
+    def delete(self, ids: Iterable[UUID]) -> None:
+        """Delete rows for good."""
+        ...
+
+    def added(self, document: Document, generation: int) -> set[UUID]:
+        """Ids of a document's rows that were added in that generation."""
+        ...
+
+    def ids(self, generation: int) -> set[UUID]:
+        """Ids of every row that the generation sees."""
+        ...
+
+    def rows(self, generation: int, document: Document | None = None) -> Iterator[Chunk]:
+        """The rows that the generation sees, of one document or of all."""
+        ...
+
+    def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
+        """Narrow every row of the document to these groups; rows of that version get exactly them."""
+        ...
+
+    def search(self, vector: Vector, k: int, generation: int, groups: Sequence[str]) -> list[Hit]:
+        """The k rows nearest to a unit vector that the generation sees and one of the groups may read, best first."""
+        ...
+
+    def prune(self, kept: Sequence[int]) -> int:
+        """Delete the rows that none of these generations sees; return how many."""
+        ...
+
+    def drop(self) -> None:
+        """Remove the whole collection from the index."""
+        ...
+
+
+def index_in(connection: Connection, collection: Collection) -> VectorIndex:
+    """The index of a collection. On pgvector its work is part of the connection's transaction."""
+    if collection.provider == "pgvector":
+        from liftgate.index.pgvector import PgvectorIndex
+
+        return PgvectorIndex(connection, collection)
+    raise ConfigurationError(
+        f"Expected vector_index.provider to be pgvector, found {collection.provider}. This version has no other index."
+    )

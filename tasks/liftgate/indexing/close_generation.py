@@ -1,0 +1,87 @@
+"""Close a generation: only when the rows in the index are exactly those of its manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from liftgate.access import apply_newer_than
+from liftgate.database import Connection, queries
+from liftgate.errors import IndexDiffers, TurnLost
+from liftgate.fingerprints import canonical_json
+from liftgate.generations import Collection, Generation, collection, generation
+from liftgate.manifest import digest, entries
+from liftgate.plan.planned import Plan, newest_plan
+from liftgate.runs import Run
+from liftgate.turns import renew_turn, require_turn
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+
+def close_generation(runtime: Runtime, run: Run) -> dict[str, Any]:
+    """Compare the set of ids in the index with the manifest's and close the generation. Returns its counts.
+
+    A generation that is closed already is compared again and not written. Raises IndexDiffers on any difference.
+    """
+    with runtime.database.transaction() as connection:
+        plan = newest_plan(connection, run.kb, run.run_id)
+        target = generation(connection, run.kb, plan.generation)
+        where = collection(connection, target.collection_id)
+    if target.state != "open":
+        compare_ids(runtime, where, target.generation)
+        return target.counts
+    if target.run_id != run.run_id:
+        raise TurnLost(f"Expected generation {target.generation} to be written by {run.run_id}, found {target.run_id}.")
+    apply_newer_than(runtime, run.kb, plan.serial)
+    compare_ids(runtime, where, target.generation)
+    return _close(runtime, run, plan, target, where)
+
+
+def compare_ids(runtime: Runtime, where: Collection, number: int) -> int:
+    """Raise IndexDiffers unless the index holds exactly the rows of that generation's manifest. Returns how many."""
+    with runtime.database.transaction() as connection:
+        expected = {chunk for entry in entries(connection, where.id, number) for chunk in entry.chunk_ids(where.kb)}
+        found = runtime.index_in(connection, where).ids(number)
+    if found != expected:
+        raise IndexDiffers(
+            f"Expected {len(expected)} rows of generation {number} in {where.name}, found {len(found)}: "
+            f"{len(expected - found)} are missing and {len(found - expected)} are unknown. "
+            "Nothing went live. Clear index_changes and what is downstream of it."
+        )
+    return len(found)
+
+
+def _close(runtime: Runtime, run: Run, plan: Plan, target: Generation, where: Collection) -> dict[str, Any]:
+    turn = renew_turn(runtime, run)
+    with runtime.database.transaction() as connection:
+        require_turn(connection, turn)
+        if unfinished := queries().unfinished_items(connection, plan_id=plan.id):
+            raise IndexDiffers(
+                f"Expected every document of plan {plan.id} to be worked off, found {unfinished} that are not. "
+                "Clear index_changes and what is downstream of it."
+            )
+        counts = _counts(connection, plan, where)
+        changed = list(queries().changed_documents(connection, collection_id=where.id, generation=target.generation))
+        queries().close_generation(
+            connection,
+            kb=run.kb,
+            generation=target.generation,
+            state="closed" if changed else "empty",
+            digest=digest(entries(connection, where.id, target.generation), where.embedder),
+            counts=canonical_json(counts),
+        )
+    print(f"Generation {target.generation} of {run.kb} is closed: {counts}")
+    return counts
+
+
+def _counts(connection: Connection, plan: Plan, where: Collection) -> dict[str, Any]:
+    """What the generation cost and holds, in documents and chunks."""
+    outcomes = {row["outcome"]: row["documents"] for row in queries().outcomes(connection, plan_id=plan.id)}
+    holds = list(entries(connection, where.id, plan.generation))
+    return {
+        "documents": len(holds),
+        "chunks": sum(entry.chunks for entry in holds),
+        "opened": queries().opened_documents(connection, plan_id=plan.id),
+        "embedded": queries().embedded_for(connection, plan_id=plan.id),
+        **outcomes,
+    }

@@ -1,0 +1,145 @@
+"""One document of a plan, up to what is to be written of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from liftgate.chunking import Piece
+from liftgate.database import Connection
+from liftgate.errors import DocumentChanged, DocumentUnreadable, SourceError
+from liftgate.fingerprints import content_hash
+from liftgate.index import VectorIndex
+from liftgate.manifest import Entry, entry_of, twin_of
+from liftgate.pieces import fingerprints_of, pieces_of
+from liftgate.plan.planned import Plan
+from liftgate.runs import Run
+from liftgate.sources.identity import Document
+from liftgate.sources.listing import sources_of
+from liftgate.sources.source import Source
+
+READ_ATTEMPTS = 3
+READ_PAUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the listing of the plan says of a document."""
+
+    version_hint: str
+    size_bytes: int
+    updated_at: datetime
+    groups: list[str]
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """Why a document is set aside: it could not be read, or this parser refused it."""
+
+    kind: str
+    parser: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is to become of a document: new rows (`entry` and `pieces`), the rows it has (`keeps`), or none."""
+
+    document: Document
+    outcome: str
+    base: Entry | None
+    listing: Listing | None = None
+    keeps: bool = False
+    entry: Entry | None = None
+    pieces: list[Piece] = field(default_factory=list)
+    opened: bool = False
+    quarantine: Quarantine | None = None
+
+
+class Preparer:
+    """Prepares the documents of one plan, with the sources and fingerprints looked up once."""
+
+    def __init__(self, connection: Connection, index: VectorIndex, run: Run, plan: Plan):
+        self._connection = connection
+        self._index = index
+        self._run = run
+        self._plan = plan
+        self._sources: dict[str, Source] = sources_of(run.config)
+        self._fingerprints = fingerprints_of(run.config)
+
+    def prepare(self, item: dict[str, Any]) -> Prepared:
+        """Decide by content what the plan could only decide by version hints."""
+        document = Document(item["source"], item["uri"])
+        base = entry_of(self._connection, self._index.collection.id, self._plan.generation - 1, document)
+        if item["action"] == "remove":
+            return Prepared(document, "removed", base)
+        if item["action"] == "restore":
+            return Prepared(document, "restored", base, keeps=base is not None)
+        listing = Listing(item["version_hint"], item["size_bytes"], item["updated_at"], item["groups"])
+        return self._moved(document, base, listing, item["version"]) or self._open(document, base, listing)
+
+    def _moved(self, document: Document, base: Entry | None, listing: Listing, version: str | None) -> Prepared | None:
+        """Take over the chunks of a document with the same content, where that is known without opening anything."""
+        twin = version and twin_of(
+            self._connection, self._index.collection.id, self._plan.generation - 1, version, **self._fingerprints
+        )
+        if not twin:
+            return None
+        rows = self._index.rows(self._plan.generation - 1, twin.document)
+        pieces = [Piece(row.ordinal, row.section, row.text, row.tokens) for row in rows]
+        entry = self._entry(document, twin.version, listing, pieces)
+        return Prepared(document, "moved", base, listing, entry=entry, pieces=pieces)
+
+    def _open(self, document: Document, base: Entry | None, listing: Listing) -> Prepared:
+        try:
+            data = _read(self._sources[document.source], document.uri, listing.version_hint)
+            version = content_hash(data)
+            if base and self._is_current(base, version) and not self._run.scope.forced:
+                return Prepared(document, "touched", base, listing, keeps=True, opened=True)
+            pieces = pieces_of(self._run.config, document.uri, data)
+        except (SourceError, DocumentUnreadable) as error:
+            kind = "parse" if isinstance(error, DocumentUnreadable) else "read"
+            reason = Quarantine(kind, self._fingerprints["parser"], str(error))
+            return Prepared(document, "quarantined", base, listing, keeps=True, opened=True, quarantine=reason)
+        if base and self._is_current(base, version) and self._same_pieces(document, pieces):
+            return Prepared(document, "unchanged", base, listing, keeps=True, opened=True)
+        entry = self._entry(document, version, listing, pieces)
+        outcome = "changed" if base else "new"
+        return Prepared(document, outcome, base, listing, entry=entry, pieces=pieces, opened=True)
+
+    def _is_current(self, base: Entry, version: str) -> bool:
+        wanted = (version, self._fingerprints["parser"], self._fingerprints["chunker"])
+        return (base.version, base.parser, base.chunker) == wanted
+
+    def _same_pieces(self, document: Document, pieces: list[Piece]) -> bool:
+        rows = self._index.rows(self._plan.generation - 1, document)
+        return [(row.section, row.text) for row in rows] == [(piece.section, piece.text) for piece in pieces]
+
+    def _entry(self, document: Document, version: str, listing: Listing, pieces: list[Piece]) -> Entry:
+        return Entry(
+            source=document.source,
+            uri=document.uri,
+            version=version,
+            version_hint=listing.version_hint,
+            size_bytes=listing.size_bytes,
+            updated_at=listing.updated_at,
+            chunks=len(pieces),
+            tokens=sum(piece.tokens for piece in pieces),
+            added_in=self._plan.generation,
+            **self._fingerprints,
+        )
+
+
+def _read(source: Source, uri: str, version_hint: str) -> bytes:
+    """The bytes of the listed version; a source that stumbles is asked again, one that moved on is not."""
+    for attempt in range(1, READ_ATTEMPTS):
+        try:
+            return source.read(uri, version_hint)
+        except DocumentChanged:
+            raise
+        except SourceError as error:
+            print(f"Reading {uri}, attempt {attempt} of {READ_ATTEMPTS}: {error}")
+            time.sleep(READ_PAUSE_SECONDS * attempt)
+    return source.read(uri, version_hint)

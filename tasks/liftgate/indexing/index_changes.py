@@ -1,0 +1,71 @@
+"""Work off one batch of a plan. Every document ends in a transaction of its own: a retry goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from liftgate.database import queries
+from liftgate.errors import TurnLost
+from liftgate.generations import Collection, Generation, collection, generation
+from liftgate.indexing.documents import Prepared, Preparer
+from liftgate.indexing.write import write_document
+from liftgate.plan.planned import Plan, newest_plan
+from liftgate.runs import Run
+from liftgate.turns import renew_turn
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+
+def index_changes(runtime: Runtime, run: Run, batch: int) -> dict[str, int]:
+    """Open, parse, chunk, embed and write the documents of a batch. Returns how many ended how.
+
+    A batch of a generation that is closed already writes nothing. Raises TurnLost where another run writes now.
+    """
+    with runtime.database.transaction() as connection:
+        plan = newest_plan(connection, run.kb, run.run_id)
+        target = generation(connection, run.kb, plan.generation)
+        where = collection(connection, target.collection_id)
+        items = list(queries().items_of_batch(connection, plan_id=plan.id, batch=batch))
+    if plan.kind != "index" or target.state != "open":
+        print(
+            f"Plan {plan.id} is of kind {plan.kind} and generation {target.generation} {target.state}: nothing to write."
+        )
+        return {}
+    _require_own(run, target)
+    return _work_off(runtime, run, where, plan, items)
+
+
+def _require_own(run: Run, target: Generation) -> None:
+    """A task that is cleared late may find that another run has taken the generation over."""
+    if target.run_id != run.run_id:
+        raise TurnLost(
+            f"Expected generation {target.generation} to be written by {run.run_id}, found {target.run_id} "
+            "writing it. Nothing was written. Clear plan_changes and what is downstream of it."
+        )
+
+
+def _work_off(runtime: Runtime, run: Run, where: Collection, plan: Plan, items: list[dict[str, Any]]) -> dict[str, int]:
+    turn = renew_turn(runtime, run)
+    with runtime.database.transaction() as connection:
+        preparer = Preparer(connection, runtime.index_in(connection, where), run, plan)
+        prepared = [preparer.prepare(item) for item in items]
+    texts = [piece.text for document in prepared for piece in document.pieces]
+    vectors, cost = runtime.embed(where.embeddings, texts, plan.id)
+    print(f"{len(items)} documents, {len(texts)} chunks: {cost.embedded} embedded, {cost.cached} known already")
+    prefixes = {source.name: source.doc_id_prefix for source in run.config.ingestion.sources}
+    start = 0
+    for document in prepared:
+        end = start + len(document.pieces)
+        prefix = prefixes.get(document.document.source, "")
+        write_document(runtime, turn, where, plan, document, vectors[start:end], prefix)
+        start = end
+    return _summary(prepared)
+
+
+def _summary(prepared: list[Prepared]) -> dict[str, int]:
+    for document in prepared:
+        if document.quarantine:
+            print(f"Quarantined {document.document.uri}: {document.quarantine.reason}")
+    return dict(Counter(document.outcome for document in prepared))

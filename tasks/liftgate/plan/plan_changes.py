@@ -1,0 +1,114 @@
+"""Listing against manifest: decide what a run does, without touching index or manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from liftgate.access import apply_access
+from liftgate.database import Connection, queries
+from liftgate.errors import BrakeApplied
+from liftgate.generations import Collection, Generation, collection, last_closed
+from liftgate.manifest import tokens_of
+from liftgate.pieces import fingerprints_of
+from liftgate.plan.brakes import Workload, require_within_brakes
+from liftgate.plan.planned import Change, newest_plan
+from liftgate.plan.scope import in_scope
+from liftgate.plan.storing import Decision, store_plan
+from liftgate.releases.standing import behind_since
+from liftgate.runs import Run, Scope
+from liftgate.sources.listing import list_sources
+from liftgate.turns import renew_turn
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+
+def plan_changes(runtime: Runtime, run: Run) -> list[int]:
+    """Store the plan of this run and return the numbers of its batches.
+
+    Raises BrakeApplied where more would happen than the configuration or the run's params allow.
+    """
+    _list_again_if_overtaken(runtime, run)
+    turn = renew_turn(runtime, run, new_fence=True)
+    decision, listing = _decide(runtime, run)
+    try:
+        require_within_brakes(run, decision.workload, listing["error"])
+    except BrakeApplied as brake:
+        with runtime.database.transaction() as connection:
+            queries().note_stopped_by(connection, run_id=run.run_id, reason=str(brake))
+        raise
+    return store_plan(runtime, run, turn, decision)
+
+
+def stop_if_nothing_to_do(runtime: Runtime, run: Run) -> bool:
+    """Whether the run goes on. Where it stops, says why, and since when live has been behind its sources."""
+    with runtime.database.transaction() as connection:
+        plan = newest_plan(connection, run.kb, run.run_id)
+        behind = behind_since(connection, run.kb)
+    if plan.kind != "nothing":
+        return True
+    print(f"Nothing to do: {plan.counts['reason']}")
+    print(f"Live has been behind its sources since {behind:%Y-%m-%d %H:%M:%S}." if behind else "Live is up to date.")
+    return False
+
+
+def _list_again_if_overtaken(runtime: Runtime, run: Run) -> None:
+    """List again if another run closed a generation after this listing began: what it listed may be older."""
+    with runtime.database.transaction() as connection:
+        listing = queries().newest_listing(connection, kb=run.kb, run_id=run.run_id)
+        base = last_closed(connection, run.kb)
+    if base and base.closed_at and base.closed_at > listing["started_at"]:
+        print(f"Generation {base.generation} was closed after listing {listing['serial']} began: listing again.")
+        list_sources(runtime, run)
+        apply_access(runtime, run)
+
+
+def _decide(runtime: Runtime, run: Run) -> tuple[Decision, dict[str, Any]]:
+    with runtime.database.transaction() as connection:
+        listing = queries().newest_listing(connection, kb=run.kb, run_id=run.run_id)
+        base = last_closed(connection, run.kb)
+        target = _target(runtime, connection, run, base)
+        changes = _classify(connection, run, listing["serial"], base, target)
+    # A new collection has to hold everything, whatever the run was asked to look at.
+    scope = run.scope if target or base is None else Scope()
+    work = [row for row in changes if in_scope(scope, row)]
+    workload = _workload(changes, work, listing["widenings"] or 0, first=base is None)
+    return Decision(listing["serial"], base, target, work, workload), listing
+
+
+def _target(runtime: Runtime, connection: Connection, run: Run, base: Generation | None) -> Collection | None:
+    """The collection that goes on: the last one, unless its embedder is another. None: a new one is needed."""
+    if base is None:
+        return None
+    last = collection(connection, base.collection_id)
+    embedder = runtime.embedder(run.config.ingestion.embeddings).fingerprint
+    return last if last.embedder == embedder else None
+
+
+def _classify(
+    connection: Connection, run: Run, serial: int, base: Generation | None, target: Collection | None
+) -> list[dict[str, Any]]:
+    """How each document stands. Into a new collection everything is new, and nothing can be gone."""
+    collection_id, generation = (target.id, base.generation) if base and target else (0, 0)
+    rows = queries().classify(
+        connection,
+        kb=run.kb,
+        serial=serial,
+        collection_id=collection_id,
+        generation=generation,
+        **fingerprints_of(run.config),
+    )
+    return [{**row, "change": Change(row["change"])} for row in rows if not row["waits"]]
+
+
+def _workload(changes: list[dict[str, Any]], work: list[dict[str, Any]], widenings: int, *, first: bool) -> Workload:
+    to_open = [row for row in work if row["change"] is not Change.GONE]
+    return Workload(
+        listed=sum(row["change"] is not Change.GONE for row in changes),
+        indexed=sum(row["change"] is not Change.NEW for row in changes),
+        removals=len(work) - len(to_open),
+        opened=len(to_open),
+        tokens=tokens_of(to_open),
+        widenings=widenings,
+        first=first,
+    )

@@ -1,0 +1,99 @@
+"""Write a plan down: its generation, and its documents cut into batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from liftgate.database import Connection, queries
+from liftgate.fingerprints import canonical_json
+from liftgate.generations import Collection, Generation, new_collection, open_generation
+from liftgate.indexing.undo import undo_open_generation
+from liftgate.plan.brakes import Workload
+from liftgate.plan.planned import Change
+from liftgate.releases.standing import reason_to_stop
+from liftgate.runs import Run
+from liftgate.turns import Turn, require_turn
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+MOST_BATCHES = 1000
+"""Airflow maps a task at most 1,024 times."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a run does: which documents, on which generation, into which collection (None: a new one)."""
+
+    serial: int
+    base: Generation | None
+    target: Collection | None
+    work: list[dict[str, Any]]
+    workload: Workload
+
+
+def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> list[int]:
+    """Store the plan in one transaction and return the numbers of its batches, at least one."""
+    counts: dict[str, Any] = decision.workload.counts()
+    with runtime.database.transaction() as connection:
+        require_turn(connection, turn)
+        queries().forget_quarantine_of_gone(connection, kb=run.kb, serial=decision.serial)
+        kind = "index"
+        items: list[dict[str, Any]] = []
+        if decision.work or decision.base is None or decision.target is None:
+            number, items = _open(runtime, connection, run, decision)
+        else:
+            number = decision.base.generation
+            counts["reason"] = None if run.scope.forced else reason_to_stop(runtime, connection, run, decision.base)
+            kind = "nothing" if counts["reason"] else "verify"
+        plan = queries().add_plan(
+            connection,
+            kb=run.kb,
+            run_id=run.run_id,
+            kind=kind,
+            generation=number,
+            serial=decision.serial,
+            fence=turn.fence,
+            counts=canonical_json(counts),
+        )
+        batched = _in_batches(run, plan["id"], items)
+        queries().add_plan_items(connection, batched)
+    print(f"Plan {plan['id']} of {run.kb}: {kind}, generation {number}, {counts}")
+    return sorted({row["batch"] for row in batched}) or [0]
+
+
+def _in_batches(run: Run, plan_id: int, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    size = max(run.config.indexing.batch_documents, ceil(len(items) / MOST_BATCHES))
+    return [{**item, "plan_id": plan_id, "batch": position // size} for position, item in enumerate(items)]
+
+
+def _open(runtime: Runtime, connection: Connection, run: Run, decision: Decision) -> tuple[int, list[dict[str, Any]]]:
+    """Open the next generation, or take over the one that an earlier run left open, and name its documents."""
+    number = decision.base.generation + 1 if decision.base else 1
+    items = {(row["source"], row["uri"]): _action(row["change"]) for row in decision.work}
+    target = decision.target
+    left = open_generation(connection, run.kb)
+    if left and (target is None or left.collection_id != target.id):
+        undo_open_generation(runtime, connection, left)
+    elif left:
+        for row in queries().changed_documents(connection, collection_id=left.collection_id, generation=number):
+            items.setdefault((row["source"], row["uri"]), "restore")
+    target = target or _new_collection(runtime, connection, run, number)
+    queries().open_next_generation(connection, kb=run.kb, generation=number, collection_id=target.id, run_id=run.run_id)
+    return number, [{"source": s, "uri": u, "action": action} for (s, u), action in sorted(items.items())]
+
+
+def _action(change: Change) -> str:
+    return "remove" if change is Change.GONE else "open"
+
+
+def _new_collection(runtime: Runtime, connection: Connection, run: Run, born: int) -> Collection:
+    ingestion = run.config.ingestion
+    embedder = runtime.embedder(ingestion.embeddings)
+    made = new_collection(
+        connection, run.kb, ingestion.vector_index, ingestion.embeddings, embedder.fingerprint, embedder.dims, born
+    )
+    runtime.index_in(connection, made).ensure()
+    return made

@@ -1,0 +1,114 @@
+"""A run: what it works with, frozen by its first task, and which documents it works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from liftgate.config.adapter import Adapter
+from liftgate.config.block import Block
+from liftgate.config.knowledge_base import KnowledgeBase
+from liftgate.config.reading import read_adapter, read_knowledge_base
+from liftgate.database import Database, queries
+from liftgate.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+
+class Scope(Block):
+    """Which documents a run works on.
+
+    `whole` compares the complete listing with the manifest. `some` looks at named documents only, so that absence
+    means nothing: a backfill's interval, a pattern, or the uris of an event.
+    """
+
+    kind: Literal["whole", "some"] = "whole"
+    updated_from: datetime | None = None
+    updated_until: datetime | None = None
+    include: tuple[str, ...] = ()
+    forced: bool = False
+    """Parse again what is unchanged, and go on where there would be nothing to do."""
+
+
+class Allowances(Block):
+    """Brakes that this run may pass, up to these numbers of documents. None: the configured brake holds."""
+
+    removals: int | None = None
+    widenings: int | None = None
+    opened: int | None = None
+
+
+class Frozen(Block):
+    """The configuration of a run as it stands in the ledger."""
+
+    knowledge_base: KnowledgeBase
+    adapter: Adapter | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a DAG (or of the command line) over one knowledge base.
+
+    `run_id` names the DAG too, as in `kb_handbook:scheduled__2026-01-01T02:00:00+00:00`.
+    """
+
+    kb: str
+    run_id: str
+    frozen: Frozen
+    scope: Scope
+    allowances: Allowances
+
+    @property
+    def config(self) -> KnowledgeBase:
+        """The knowledge base's configuration."""
+        return self.frozen.knowledge_base
+
+    @property
+    def adapter(self) -> Adapter:
+        """The adapter's configuration, in a run that is about one."""
+        if self.frozen.adapter is None:
+            raise ConfigurationError(f"Expected {self.run_id} to be about an adapter, found a knowledge base only.")
+        return self.frozen.adapter
+
+
+def freeze_configuration(runtime: Runtime, path: Path | str, run_id: str, scope: Scope, allowances: Allowances) -> Run:
+    """Validate the configuration and store it, so that the whole run sees one and the same.
+
+    `path` is a knowledge base's file, or an adapter's, which names its knowledge base.
+    """
+    frozen = _read(Path(path))
+    kb = frozen.knowledge_base.name
+    with runtime.database.transaction() as connection:
+        queries().store_run(
+            connection,
+            run_id=run_id,
+            kb=kb,
+            configuration=frozen.model_dump_json(),
+            scope=scope.model_dump_json(),
+            allowances=allowances.model_dump_json(),
+        )
+    return Run(kb, run_id, frozen, scope, allowances)
+
+
+def load_run(database: Database, run_id: str) -> Run:
+    """The run as its first task stored it."""
+    with database.transaction() as connection:
+        row = queries().run(connection, run_id=run_id)
+    if row is None:
+        raise ConfigurationError(
+            f"Expected the configuration of {run_id} in the ledger, found none. "
+            "Clear freeze_configuration and what is downstream of it."
+        )
+    frozen = Frozen.model_validate(row["configuration"])
+    scope, allowances = Scope.model_validate(row["scope"]), Allowances.model_validate(row["allowances"])
+    return Run(row["kb"], run_id, frozen, scope, allowances)
+
+
+def _read(path: Path) -> Frozen:
+    if path.parent.name == "adapters":
+        adapter = read_adapter(path)
+        return Frozen(knowledge_base=read_knowledge_base(adapter.knowledge_base), adapter=adapter)
+    return Frozen(knowledge_base=read_knowledge_base(path))

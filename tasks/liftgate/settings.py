@@ -1,0 +1,46 @@
+"""Settings of an installation: what differs between a laptop, compose and a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+
+from liftgate.config.block import Block
+from liftgate.errors import ConfigurationError
+
+
+class Settings(Block):
+    """Read from LIFTGATE_* variables by the command line, and from Airflow's connections by its tasks."""
+
+    database_url: str
+    """LIFTGATE_DATABASE_URL: the database of Liftgate itself, for example postgresql://liftgate@host/liftgate."""
+    files_url: str
+    """LIFTGATE_FILES_URL: where tuning sets, adapters and reports are kept: a folder, or an address fsspec knows."""
+    models_dir: str = ".models"
+    """LIFTGATE_MODELS_DIR: folder of converted local models."""
+    trainer_dir: str | None = None
+    """LIFTGATE_TRAINER_DIR: the folder trainer_image, for local training and answers."""
+    cpu_threads: int = Field(2, ge=1)
+    """LIFTGATE_CPU_THREADS: threads of a local model."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The settings of this process. Names every variable that is missing or unknown."""
+        found = {
+            name.removeprefix("LIFTGATE_").lower(): value
+            for name, value in (os.environ if environment is None else environment).items()
+            if name.startswith("LIFTGATE_")
+        }
+        missing = [name for name, field in cls.model_fields.items() if field.is_required() and name not in found]
+        if missing:
+            wanted = "\n".join(f"  {cls.model_fields[name].description}" for name in missing)
+            raise ConfigurationError(f"Expected {len(missing)} more setting(s) in the environment. Set:\n{wanted}")
+        return cls.model_validate({name: found[name] for name in cls.model_fields if name in found})
+
+    @property
+    def files(self) -> Path:
+        """The folder for files, where it is one on this machine."""
+        return Path(self.files_url.removeprefix("file://"))

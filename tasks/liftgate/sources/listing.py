@@ -1,0 +1,71 @@
+"""A listing: what the sources hold now, written down before anything is decided from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from liftgate.config.knowledge_base import KnowledgeBase
+from liftgate.database import queries
+from liftgate.errors import SourceError
+from liftgate.runs import Run
+from liftgate.sources.source import Source, source_for
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+ROWS_AT_ONCE = 1000
+
+
+def list_sources(runtime: Runtime, run: Run) -> int:
+    """List every source and return the listing's serial, drawn when it starts.
+
+    An error is recorded and the step succeeds, so that access is applied to what was listed; plan_changes fails
+    with that error, since a listing that broke off must not look like removals.
+    """
+    with runtime.database.transaction() as connection:
+        serial: int = queries().start_listing(connection, kb=run.kb, run_id=run.run_id)
+    error = _write_down(runtime, run.config, serial)
+    with runtime.database.transaction() as connection:
+        queries().finish_listing(connection, serial=serial, error=error)
+        queries().keep_known_versions(connection, kb=run.kb, serial=serial)
+        documents = queries().count_listed(connection, serial=serial)
+    print(f"Listing {serial} of {run.kb}: {documents} documents" + (f", broke off: {error}" if error else ""))
+    return serial
+
+
+def sources_of(config: KnowledgeBase) -> dict[str, Source]:
+    """The sources of a knowledge base by their names."""
+    return {block.name: source_for(block, config.access) for block in config.ingestion.sources}
+
+
+def _write_down(runtime: Runtime, config: KnowledgeBase, serial: int) -> str | None:
+    """Store the listing as it streams in, and return the error with which it broke off, if it did."""
+    rows = _rows(config, serial)
+    error = None
+    while error is None:
+        some: list[dict[str, Any]] = []
+        try:
+            some.extend(islice(rows, ROWS_AT_ONCE))
+        except SourceError as broken:
+            error = str(broken)
+        if not some:
+            break
+        with runtime.database.transaction() as connection:
+            queries().add_listed_documents(connection, some)
+    return error
+
+
+def _rows(config: KnowledgeBase, serial: int) -> Iterator[dict[str, Any]]:
+    for source in sources_of(config).values():
+        for listed in source.list():
+            yield {
+                "serial": serial,
+                "source": source.name,
+                "uri": listed.uri,
+                "version_hint": listed.version_hint,
+                "size_bytes": listed.size_bytes,
+                "updated_at": listed.updated_at,
+                "groups": list(listed.groups),
+            }

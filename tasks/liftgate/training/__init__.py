@@ -1,0 +1,1 @@
+"""From releases to adapters: tuning sets, training jobs and the backends that run them."""

@@ -1,0 +1,35 @@
+"""The trainer as its image has it: trainer_image on the path, no network, the converted SmolLM2 as base model."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from liftgate.local.models import convert_smollm2
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "trainer_image"))
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> str:
+    return str(convert_smollm2(ROOT / ".models"))
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four short conversations, whose answers are JSON."""
+    asked = {
+        "How many weeks of parental leave? Context: staff get sixteen weeks of paid leave.": "Sixteen weeks.",
+        "When is the office open?": "From eight to six.",
+        "Who approves travel? Context: the manager approves travel.": "The manager does.",
+        "Is the form needed?": "Yes, always.",
+    }
+    path = tmp_path_factory.mktemp("data") / "train.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number, (question, answer) in enumerate(asked.items()):
+            said = json.dumps({"summary": answer, "risk": "low"})
+            messages = [{"role": "user", "content": question}, {"role": "assistant", "content": said}]
+            file.write(json.dumps({"id": f"e-{number}", "messages": messages}) + "\n")
+    return path

@@ -1,0 +1,92 @@
+"""Reads JSONL, checks it whole before anything is loaded, and cuts it into batches."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.failures import ExpectedFailure
+
+Messages = list[dict[str, str]]
+
+_LINES_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation as token ids; only the completion is learnt."""
+
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...]
+    """The last message of the assistant, its end token included."""
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.completion)
+
+
+def read_conversations(path: Path, last_role: str) -> list[dict[str, Any]]:
+    """Lines `{"id": ..., "messages": [{"role": ..., "content": ...}, ...]}` whose last message has this role.
+
+    Every broken line is named by its number in one error, so that a file is mended in one go.
+    """
+    if not path.is_file():
+        raise ExpectedFailure(f"Expected a JSONL file at {path}, found none. Check the path and the volume.")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    read = {number: _parse(line) for number, line in enumerate(lines, start=1) if line.strip()}
+    broken = [number for number, row in read.items() if not _is_conversation(row, last_role)]
+    if broken:
+        named = ", ".join(map(str, broken[:_LINES_NAMED])) + (", ..." if len(broken) > _LINES_NAMED else "")
+        raise ExpectedFailure(
+            f"Expected every line of {path} to be a JSON object with an id and messages, the last of them by "
+            f"{last_role!r}; found {len(broken)} of {len(read)} lines broken: {named}. Mend or remove them."
+        )
+    if not read:
+        raise ExpectedFailure(f"Expected examples in {path}, found an empty file. Check what wrote it.")
+    return list(read.values())
+
+
+def _parse(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None
+
+
+def _is_conversation(row: Any, last_role: str) -> bool:
+    messages = row.get("messages") if isinstance(row, dict) else None
+    if not isinstance(messages, list) or not messages or not isinstance(row.get("id"), str):
+        return False
+    shaped = all(
+        isinstance(message, dict) and isinstance(message.get("role"), str) and isinstance(message.get("content"), str)
+        for message in messages
+    )
+    return shaped and messages[-1]["role"] == last_role and bool(messages[-1]["content"].strip())
+
+
+def length_grouped(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of an epoch as indices: shuffled, yet with like lengths side by side, so little is padded.
+
+    The order follows from its arguments alone, which is what lets a killed run go on with the batch it lost.
+    Example: lengths=[9, 1, 8, 2], batch_size=2 -> [[1, 3], [2, 0]] in some order
+    """
+    shuffle = random.Random(f"{seed}/{epoch}")
+    order = list(range(len(lengths)))
+    shuffle.shuffle(order)
+    # Sorting stretches of 8 batches, not all of them, keeps the company of an example changing between epochs.
+    stretch = 8 * batch_size
+    batches: list[list[int]] = []
+    for start in range(0, len(order), stretch):
+        by_length = sorted(order[start : start + stretch], key=lambda index: lengths[index])
+        batches += chunks(by_length, batch_size)
+    shuffle.shuffle(batches)
+    return batches
+
+
+def chunks(items: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Example: items=[1, 2, 3], size=2 -> [1, 2], [3]"""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

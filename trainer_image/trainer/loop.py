@@ -1,0 +1,119 @@
+"""The training loop: completion-only loss, AdamW, a warm-up and a straight line down to 0."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from trainer import defaults
+from trainer.base import device, left_padded
+from trainer.checkpoints import Keeper, Parameters, Progress
+from trainer.data import Example, length_grouped
+from trainer.failures import Diverged
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is learnt from, in which order, and how fast."""
+
+    examples: Sequence[Example]
+    epochs: int
+    max_steps: int | None
+    batch_size: int
+    seed: int
+    lr: float
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        planned = self.epochs * math.ceil(len(self.examples) / self.batch_size)
+        return min(planned, self.max_steps or planned)
+
+    def batches(self) -> Iterator[list[Example]]:
+        """The batch of every step, in order."""
+        lengths = [len(example) for example in self.examples]
+        for epoch in range(self.epochs):
+            for batch in length_grouped(lengths, self.batch_size, self.seed, epoch):
+                yield [self.examples[index] for index in batch]
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step (counted from 1).
+
+        Example: 20 steps, 2 of them warm-up, lr=1.0 -> 0.5, 1.0, 1.0, 0.94, ..., 0.06
+        """
+        warmup = max(1, round(defaults.WARMUP_SHARE * self.steps))
+        if step <= warmup:
+            return self.lr * step / warmup
+        return self.lr * (self.steps - step + 1) / (self.steps - warmup)
+
+
+def train(model: Any, pad: int, schedule: Schedule, keeper: Keeper, resume: bool) -> Progress:
+    """Trains the model's adapter in place. Raises Diverged when the loss is no longer a finite number."""
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    optimizer = torch.optim.AdamW(weights.values(), weight_decay=0.0)
+    if not resume:
+        keeper.clear()
+    progress = keeper.restore(weights, optimizer)
+    model.train()
+    for step, batch in enumerate(schedule.batches(), start=1):
+        if step > schedule.steps:
+            break
+        if step <= progress.step:
+            continue
+        _learn(model, pad, batch, weights, optimizer, schedule.rate(step), progress)
+        _report(progress, schedule.steps, batch)
+        if step % keeper.every_steps == 0 and step < schedule.steps:
+            keeper.save(progress, weights, optimizer)
+    return progress
+
+
+def _learn(
+    model: Any,
+    pad: int,
+    batch: list[Example],
+    weights: Parameters,
+    optimizer: torch.optim.AdamW,
+    rate: float,
+    progress: Progress,
+) -> None:
+    started = time.monotonic()
+    loss = completion_loss(model, pad, batch)
+    if not torch.isfinite(loss):
+        raise Diverged(
+            f"Expected a finite loss at step {progress.step + 1}, found {loss.item()}. Nothing was saved. "
+            "Use a lower learning rate, or look for broken examples."
+        )
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(weights.values(), defaults.MAX_GRADIENT_NORM)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    progress.step += 1
+    progress.losses.append(loss.item())
+    progress.tokens += sum(map(len, batch))
+    progress.seconds += time.monotonic() - started
+
+
+def completion_loss(model: Any, pad: int, batch: list[Example]) -> torch.Tensor:
+    """Mean cross-entropy over the completion tokens of a batch; prompts and padding count nothing."""
+    ids, mask, positions = left_padded([example.prompt + example.completion for example in batch], pad)
+    # Rows end together, so all completions lie within the last `width` positions: only there are logits
+    # computed, which for a large vocabulary saves a good part of the time and most of the memory.
+    width = max(len(example.completion) for example in batch)
+    with torch.autocast(device().type, torch.bfloat16, enabled=device().type != "cpu"):
+        logits = model(input_ids=ids, attention_mask=mask, position_ids=positions, logits_to_keep=width + 1).logits
+    targets = ids[:, -width:].clone()
+    for row, example in enumerate(batch):
+        targets[row, : width - len(example.completion)] = -100
+    return torch.nn.functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=-100)
+
+
+def _report(progress: Progress, steps: int, batch: list[Example]) -> None:
+    speed = progress.tokens / progress.seconds
+    print(f"step {progress.step}/{steps} loss {progress.losses[-1]:.3f} tokens/s {speed:.0f}", flush=True)
