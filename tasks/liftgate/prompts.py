@@ -47,6 +47,7 @@ def parse_prompt(text: str, name: str = "the prompt") -> Prompt:
     template = Template(pieces[2].strip())
     if sorted(set(template.get_identifiers())) != ["context", "question"]:
         raise ConfigurationError(
-            f"Expected {name} to hold $context and $question, found {template.get_identifiers()}. Write $$ for a dollar."
+            f"Expected {name} to hold $context and $question, found {template.get_identifiers()}. "
+            "Write $$ for a dollar."
         )
     return Prompt(text, str(front["refusal"]), template)

@@ -65,7 +65,7 @@ def _in_context(hit: Hit) -> str:
 
 
 def _fitting(runtime: Runtime, makeup: Makeup, hits: Sequence[Hit]) -> tuple[Hit, ...]:
-    """The best chunks, as many as the budget holds by the generator's tokenizer; one that is too long is passed over."""
+    """The best chunks that the budget holds by the generator's tokenizer; one that is too long is passed over."""
     tokenizer = base_tokenizer(makeup.base.model, runtime.settings.models_dir)
     left = makeup.retrieval.settings.max_context_tokens
     chosen = []

@@ -12,6 +12,7 @@ from liftgate.config.block import Block
 from liftgate.config.knowledge_base import KnowledgeBase
 from liftgate.config.reading import read_adapter, read_knowledge_base
 from liftgate.database import Database, queries
+from liftgate.embedding import problems
 from liftgate.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -108,7 +109,10 @@ def load_run(database: Database, run_id: str) -> Run:
 
 
 def _read(path: Path) -> Frozen:
-    if path.parent.name == "adapters":
-        adapter = read_adapter(path)
-        return Frozen(knowledge_base=read_knowledge_base(adapter.knowledge_base), adapter=adapter)
-    return Frozen(knowledge_base=read_knowledge_base(path))
+    """The configuration of a file. What only a model's files can tell (does a chunk fit it?) is checked here too."""
+    adapter = read_adapter(path) if path.parent.name == "adapters" else None
+    knowledge_base = read_knowledge_base(adapter.knowledge_base if adapter else path)
+    ingestion = knowledge_base.ingestion
+    if found := problems(ingestion.embeddings, ingestion.chunking):
+        raise ConfigurationError("\n".join([f"{len(found)} mistake(s) in {path.name}:", *found]))
+    return Frozen(knowledge_base=knowledge_base, adapter=adapter)

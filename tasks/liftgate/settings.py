@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from liftgate.config.block import Block
 from liftgate.errors import ConfigurationError
@@ -38,9 +38,17 @@ class Settings(Block):
         if missing:
             wanted = "\n".join(f"  {cls.model_fields[name].description}" for name in missing)
             raise ConfigurationError(f"Expected {len(missing)} more setting(s) in the environment. Set:\n{wanted}")
-        return cls.model_validate({name: found[name] for name in cls.model_fields if name in found})
+        try:
+            return cls.model_validate({name: found[name] for name in cls.model_fields if name in found})
+        except ValidationError as error:
+            raise ConfigurationError(_explain(error)) from error
 
     @property
     def files(self) -> Path:
         """The folder for files, where it is one on this machine."""
         return Path(self.files_url.removeprefix("file://"))
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [f"  LIFTGATE_{str(e['loc'][0]).upper()}: {e['msg']}, found {e['input']!r}." for e in error.errors()]
+    return "\n".join(["Expected valid settings in the environment. Correct:", *lines])

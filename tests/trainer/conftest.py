@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,24 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
             messages = [{"role": "user", "content": question}, {"role": "assistant", "content": said}]
             file.write(json.dumps({"id": f"e-{number}", "messages": messages}) + "\n")
     return path
+
+
+@pytest.fixture(scope="session")
+def trained(smollm2: str, examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter after three steps, for all tests that need one: training is what costs time here."""
+    from trainer.train_lora import main
+
+    output = tmp_path_factory.mktemp("trained")
+    main(training_arguments(smollm2, examples, output))
+    return output
+
+
+def training_arguments(smollm2: str, examples: Path, output: Path) -> list[str]:
+    given = ["--base_model", smollm2, "--train_jsonl", str(examples), "--output_dir", str(output)]
+    return [*given, "--epochs", "2", "--batch_size", "2", "--max_steps", "3", "--lr", "2e-3"]
+
+
+@pytest.fixture(scope="session")
+def argv(smollm2: str, examples: Path) -> Callable[..., list[str]]:
+    """The arguments of the same training into another folder, with more of them at the end."""
+    return lambda output, *more: [*training_arguments(smollm2, examples, output), *more]

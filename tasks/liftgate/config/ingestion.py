@@ -59,6 +59,6 @@ class Ingestion(Block):
         if size > budget:
             raise ValueError(
                 f"chunking.chunk_size_tokens is {size}, more than the {budget} tokens of "
-                "retrieval_defaults.max_context_tokens, so no chunk would fit a prompt; lower the one or raise the other"
+                "retrieval_defaults.max_context_tokens, so none would fit a prompt; lower the one or raise the other"
             )
         return self

@@ -72,10 +72,16 @@ def _conditions(connection: Connection, run: Run, gate: CommonGate, judged: str)
     )
 
 
-def _anchor(connection: Connection, kb: str, gate: CommonGate, parent: int | None) -> int | None:
-    """The promoted release that was best on the first guard; changed only when one beats it. None: it is the parent."""
+def best_promoted(connection: Connection, kb: str, metric: str) -> int | None:
+    """The promoted release that was best on a metric; changed only when one beats it."""
     best: tuple[float, int] | None = None
-    for row in queries().promoted_means(connection, kb=kb, metric=gate.guards[0].metric):
+    for row in queries().promoted_means(connection, kb=kb, metric=metric):
         if best is None or row["mean"] > best[0]:
             best = (row["mean"], row["n"])
-    return best[1] if best and best[1] != parent else None
+    return best[1] if best else None
+
+
+def _anchor(connection: Connection, kb: str, gate: CommonGate, parent: int | None) -> int | None:
+    """The promoted release that was best on the first guard. None: it is the parent, or there is none."""
+    best = best_promoted(connection, kb, gate.guards[0].metric)
+    return best if best != parent else None

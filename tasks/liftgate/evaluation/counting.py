@@ -31,7 +31,7 @@ class Counted:
 def count_questions(
     runtime: Runtime, run: Run, makeup: Makeup, questions: Sequence[Question], readers: dict[str, frozenset[str]]
 ) -> Counted:
-    """Set aside the questions whose evidence is gone from the sources, whose documents are deleted or closed to the asker.
+    """Set aside questions whose evidence is gone, or whose documents are deleted or closed to the asker.
 
     `readers`: groups that may read a document today, by uri. Each version of a document is opened once, ever.
     """

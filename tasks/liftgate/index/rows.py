@@ -38,7 +38,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Hit:
-    """A chunk that a search found. `score` is the cosine of question and chunk, or the fused score of a hybrid search."""
+    """A chunk that a search found. `score` is the cosine of question and chunk."""
 
     id: UUID
     source: str

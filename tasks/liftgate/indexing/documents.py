@@ -78,19 +78,25 @@ class Preparer:
         if item["action"] == "restore":
             return Prepared(document, "restored", base, keeps=base is not None)
         listing = Listing(item["version_hint"], item["size_bytes"], item["updated_at"], item["groups"])
-        return self._moved(document, base, listing, item["version"]) or self._open(document, base, listing)
+        return self._known(document, base, listing, item["version"]) or self._open(document, base, listing)
 
-    def _moved(self, document: Document, base: Entry | None, listing: Listing, version: str | None) -> Prepared | None:
-        """Take over the chunks of a document with the same content, where that is known without opening anything."""
-        twin = version and twin_of(
-            self._connection, self._index.collection.id, self._plan.generation - 1, version, **self._fingerprints
-        )
-        if not twin:
+    def _known(self, document: Document, base: Entry | None, listing: Listing, version: str | None) -> Prepared | None:
+        """Take over chunks that lie in the index already, where the content is known without opening anything.
+
+        That is a move that access had to settle, or settings that were put back.
+        """
+        if base and base.version_hint == listing.version_hint:
+            version = base.version
+        if version is None or self._run.scope.forced:
             return None
-        rows = self._index.rows(self._plan.generation - 1, twin.document)
+        last = self._plan.generation - 1
+        twin = twin_of(self._connection, self._index.collection.id, last, version, **self._fingerprints)
+        if twin is None:
+            return None
+        rows = self._index.rows(twin.added_in, twin.document)
         pieces = [Piece(row.ordinal, row.section, row.text, row.tokens) for row in rows]
         entry = self._entry(document, twin.version, listing, pieces)
-        return Prepared(document, "moved", base, listing, entry=entry, pieces=pieces)
+        return Prepared(document, "taken_back" if base else "moved", base, listing, entry=entry, pieces=pieces)
 
     def _open(self, document: Document, base: Entry | None, listing: Listing) -> Prepared:
         try:

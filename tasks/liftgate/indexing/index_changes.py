@@ -30,7 +30,7 @@ def index_changes(runtime: Runtime, run: Run, batch: int) -> dict[str, int]:
         items = list(queries().items_of_batch(connection, plan_id=plan.id, batch=batch))
     if plan.kind != "index" or target.state != "open":
         print(
-            f"Plan {plan.id} is of kind {plan.kind} and generation {target.generation} {target.state}: nothing to write."
+            f"Nothing to write: plan {plan.id} is of kind {plan.kind}, generation {target.generation} is {target.state}."
         )
         return {}
     _require_own(run, target)

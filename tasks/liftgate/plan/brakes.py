@@ -35,7 +35,7 @@ def require_within_brakes(run: Run, workload: Workload, listing_error: str | Non
         )
     reasons = [reason for reason in (_empty(workload), *_over(run, workload)) if reason]
     if reasons:
-        cost = _cost(run, workload)
+        cost = cost_sentence(run, workload)
         raise BrakeApplied("\n".join([f"{run.kb} was stopped before it touched the index.", *reasons, cost]))
 
 
@@ -77,7 +77,8 @@ def _one(name: str, found: int, configured: float, allowed: int | None) -> str |
     )
 
 
-def _cost(run: Run, workload: Workload) -> str:
+def cost_sentence(run: Run, workload: Workload) -> str:
+    """What a plan would open and embed, and the price of that where one is configured."""
     price = run.config.brakes.price_per_million_tokens * workload.tokens / 1_000_000
     priced = f", {price:.2f} at the configured price" if price else ""
     return f"This run would open {workload.opened} documents and embed about {workload.tokens:,} tokens{priced}."

@@ -30,7 +30,7 @@ def plan_changes(runtime: Runtime, run: Run) -> list[int]:
     """
     _list_again_if_overtaken(runtime, run)
     turn = renew_turn(runtime, run, new_fence=True)
-    decision, listing = _decide(runtime, run)
+    decision, listing = decide_work(runtime, run)
     try:
         require_within_brakes(run, decision.workload, listing["error"])
     except BrakeApplied as brake:
@@ -63,7 +63,8 @@ def _list_again_if_overtaken(runtime: Runtime, run: Run) -> None:
         apply_access(runtime, run)
 
 
-def _decide(runtime: Runtime, run: Run) -> tuple[Decision, dict[str, Any]]:
+def decide_work(runtime: Runtime, run: Run) -> tuple[Decision, dict[str, Any]]:
+    """What the run's newest listing asks for, and that listing. Writes nothing."""
     with runtime.database.transaction() as connection:
         listing = queries().newest_listing(connection, kb=run.kb, run_id=run.run_id)
         base = last_closed(connection, run.kb)
@@ -72,7 +73,7 @@ def _decide(runtime: Runtime, run: Run) -> tuple[Decision, dict[str, Any]]:
     # A new collection has to hold everything, whatever the run was asked to look at.
     scope = run.scope if target or base is None else Scope()
     work = [row for row in changes if in_scope(scope, row)]
-    workload = _workload(changes, work, listing["widenings"] or 0, first=base is None)
+    workload = _workload(run.scope, changes, work, listing["widenings"] or 0, first=base is None)
     return Decision(listing["serial"], base, target, work, workload), listing
 
 
@@ -101,12 +102,16 @@ def _classify(
     return [{**row, "change": Change(row["change"])} for row in rows if not row["waits"]]
 
 
-def _workload(changes: list[dict[str, Any]], work: list[dict[str, Any]], widenings: int, *, first: bool) -> Workload:
-    to_open = [row for row in work if row["change"] is not Change.GONE]
+def _workload(
+    scope: Scope, changes: list[dict[str, Any]], work: list[dict[str, Any]], widenings: int, *, first: bool
+) -> Workload:
+    """Counts of what would happen. Documents whose chunks are known are not opened, unless the run is forced to."""
+    present = [row for row in work if row["change"] is not Change.GONE]
+    to_open = [row for row in present if scope.forced or not row["known"]]
     return Workload(
         listed=sum(row["change"] is not Change.GONE for row in changes),
         indexed=sum(row["change"] is not Change.NEW for row in changes),
-        removals=len(work) - len(to_open),
+        removals=len(work) - len(present),
         opened=len(to_open),
         tokens=tokens_of(to_open),
         widenings=widenings,

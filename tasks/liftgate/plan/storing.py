@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from liftgate.database import Connection, queries
 from liftgate.fingerprints import canonical_json
@@ -40,14 +40,12 @@ def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> li
     with runtime.database.transaction() as connection:
         require_turn(connection, turn)
         queries().forget_quarantine_of_gone(connection, kb=run.kb, serial=decision.serial)
-        kind = "index"
         items: list[dict[str, Any]] = []
-        if decision.work or decision.base is None or decision.target is None:
+        kind, reason = kind_of(runtime, connection, run, decision)
+        if kind == "index" or decision.base is None:
             number, items = _open(runtime, connection, run, decision)
         else:
-            number = decision.base.generation
-            counts["reason"] = None if run.scope.forced else reason_to_stop(runtime, connection, run, decision.base)
-            kind = "nothing" if counts["reason"] else "verify"
+            number, counts["reason"] = decision.base.generation, reason
         plan = queries().add_plan(
             connection,
             kb=run.kb,
@@ -62,6 +60,16 @@ def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> li
         queries().add_plan_items(connection, batched)
     print(f"Plan {plan['id']} of {run.kb}: {kind}, generation {number}, {counts}")
     return sorted({row["batch"] for row in batched}) or [0]
+
+
+def kind_of(
+    runtime: Runtime, connection: Connection, run: Run, decision: Decision
+) -> tuple[Literal["index", "verify", "nothing"], str | None]:
+    """Whether there is something to write, only to judge, or nothing to do, and why not."""
+    if decision.work or decision.base is None or decision.target is None:
+        return "index", None
+    reason = None if run.scope.forced else reason_to_stop(runtime, connection, run, decision.base)
+    return ("nothing" if reason else "verify"), reason
 
 
 def _in_batches(run: Run, plan_id: int, items: list[dict[str, Any]]) -> list[dict[str, Any]]:

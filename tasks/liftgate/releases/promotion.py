@@ -106,8 +106,9 @@ def _require_allowed(connection: Connection, candidate: Release) -> None:
         )
     if fled and not _has_new_evidence(connection, candidate, judged, fled):
         raise PromotionRefused(
-            f"Expected evidence added since release {candidate.n} was rolled back for {fled['details']['kind']} reasons "
-            f"({fled['why']}), found none. Add golden questions that show it, run again, or override with a reason."
+            f"Expected evidence added since release {candidate.n} was rolled back for reasons of "
+            f"{fled['details']['kind']} ({fled['why']}), found none. Add golden questions that show it and run again, "
+            "or override with a reason."
         )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liftgate.database import Connection, queries
+from liftgate.errors import PromotionRefused
 from liftgate.generations import last_closed
+from liftgate.prompts import read_prompt
 from liftgate.releases.ledger import live, lock_ledger, record
-from liftgate.releases.makeup import Makeup
+from liftgate.releases.makeup import Makeup, PromptPart
 from liftgate.releases.standing import candidate_makeup
 from liftgate.runs import Run
 
@@ -18,13 +20,24 @@ NOTHING_TO_PROPOSE = 0
 
 
 def propose_candidate(runtime: Runtime, run: Run) -> int:
-    """The release that stands for the last closed generation with today's settings, or 0 if that equals what is live."""
+    """The release for the last closed generation with today's settings, or 0 if that equals what is live."""
     with runtime.database.transaction() as connection:
         base = last_closed(connection, run.kb)
         if base is None:
             return NOTHING_TO_PROPOSE
         makeup = candidate_makeup(runtime, connection, run, base)
     return propose(runtime, run, "retrieval", makeup)
+
+
+def propose_prompt(runtime: Runtime, run: Run) -> int:
+    """The release that stands for what is live with the configured prompt, or 0 if that is the prompt that is live."""
+    prompt = read_prompt(run.config.answers.prompt)
+    with runtime.database.transaction() as connection:
+        current = live(connection, run.kb)
+    if current is None:
+        raise PromotionRefused(f"Expected a live release of {run.kb} to improve, found none. Run kb_{run.kb}.")
+    part = PromptPart(version=prompt.version, text=prompt.text)
+    return propose(runtime, run, "prompt", current.makeup.model_copy(update={"prompt": part}))
 
 
 def propose(runtime: Runtime, run: Run, component: str, makeup: Makeup) -> int:

@@ -43,7 +43,7 @@ def candidate_makeup(runtime: Runtime, connection: Connection, run: Run, generat
 
 
 def reason_to_stop(runtime: Runtime, connection: Connection, run: Run, base: Generation) -> str | None:
-    """Why a run over unchanged sources has nothing to do, or None if its candidate still has to be judged or promoted."""
+    """Why a run over unchanged sources has nothing to do. None: its candidate is still to be judged or promoted."""
     makeup = candidate_makeup(runtime, connection, run, base)
     current = live(connection, run.kb)
     if current and current.fingerprint == makeup.fingerprint:

@@ -1,0 +1,68 @@
+"""From the Airflow connection `liftgate_database` to the settings of the library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from liftgate.runtime import Runtime
+    from liftgate.settings import Settings
+
+CONNECTION_ID = "liftgate_database"
+
+
+def runtime_from_connection() -> Runtime:
+    """The runtime of a task. An Airflow connection may also have been made in the UI."""
+    from airflow.sdk import Connection
+
+    connection = Connection.get(CONNECTION_ID)
+    return _runtime(connection, connection.extra_dejson)
+
+
+async def async_runtime_from_connection() -> Runtime:
+    """The same for a trigger, which may not block the triggerer."""
+    from airflow.sdk import Connection
+
+    connection = await Connection.async_get(CONNECTION_ID)
+    return _runtime(connection, await connection.aextra_dejson())
+
+
+def settings_of(connection: Connection, extras: dict[str, Any]) -> Settings:
+    """Address and extras as settings. Extras that are no setting belong to the address.
+
+    Example: host db, schema liftgate, extras {"files_url": "/files", "sslmode": "require"} -> database_url
+    postgresql://db/liftgate?sslmode=require, files_url /files
+    """
+    from liftgate.errors import ConfigurationError
+    from liftgate.settings import Settings
+
+    own = {name: extras[name] for name in Settings.model_fields if name in extras}
+    if "files_url" not in own:
+        raise ConfigurationError(
+            f"Expected `files_url` in the extras of the Airflow connection {CONNECTION_ID}, found {sorted(extras)}. "
+            "Add it: a folder that every worker can read and write, or an address that fsspec knows."
+        )
+    options = {name: value for name, value in extras.items() if name not in own}
+    return Settings.model_validate({**own, "database_url": _address(connection, options)})
+
+
+def _address(connection: Connection, options: dict[str, Any]) -> str:
+    """A libpq address. A host that is a folder is a socket, which libpq takes as a parameter."""
+    host = connection.host or ""
+    if host.startswith("/"):
+        host, options = "", {"host": host, **options}
+    login = quote(connection.login or "", safe="")
+    password = f":{quote(connection.password, safe='')}" if connection.password else ""
+    port = f":{connection.port}" if connection.port else ""
+    user = f"{login}{password}@" if login else ""
+    query = f"?{urlencode(options)}" if options else ""
+    return f"postgresql://{user}{host}{port}/{quote(connection.schema or '', safe='')}{query}"
+
+
+def _runtime(connection: Connection, extras: dict[str, Any]) -> Runtime:
+    from liftgate.runtime import Runtime
+
+    return Runtime(settings_of(connection, extras))

@@ -1,0 +1,40 @@
+"""What all DAGs of Liftgate have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from inspect import cleandoc
+from typing import Any
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronDataIntervalTimetable
+
+from liftgate_airflow.step import RETRIES
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Backfills reach no further back than this."""
+
+
+def liftgate_dag(
+    dag_id: str, *, page: str | None, owner: str = "liftgate", pool: str = "default_pool", **options: Any
+) -> DAG:
+    """A DAG that runs once at a time, never catches up, and retries what a retry can help."""
+    return DAG(
+        dag_id=dag_id,
+        doc_md=cleandoc(page or ""),
+        start_date=LONG_AGO,
+        catchup=False,
+        max_active_runs=1,
+        default_args={"owner": owner, "pool": pool, **RETRIES},
+        tags=["liftgate"],
+        **options,
+    )
+
+
+def on_time_or_event(cron: str, asset: Asset) -> AssetOrTimeSchedule:
+    """Runs by the clock (UTC), on events of the asset, and as a backfill with true intervals."""
+    return AssetOrTimeSchedule(timetable=CronDataIntervalTimetable(cron, "UTC"), assets=[asset])
+
+
+def asset(kb: str, what: str) -> Asset:
+    """`sources` starts a run; `index`, `adapter` and `release` say that it changed what is live."""
+    return Asset(f"liftgate://{kb}/{what}")

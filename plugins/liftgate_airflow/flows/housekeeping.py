@@ -1,0 +1,42 @@
+"""`housekeeping`: what nobody needs any more goes, and what is there is compared with what should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
+
+from liftgate_airflow.dag import liftgate_dag
+from liftgate_airflow.step import freeze_configuration, step
+
+PATIENCE: dict[str, Any] = {"retries": 4, "retry_delay": timedelta(minutes=15), "retry_policy": None}
+"""Whoever writes goes first: a knowledge base that is being written is tried again later."""
+
+
+def housekeeping(files: Mapping[str, Path]) -> DAG:
+    """Prune and compare, once a day, for every knowledge base.
+
+    - **freeze_configuration** stores the validated configuration file of the knowledge base.
+    - **prune** deletes rows that no kept release, candidate or anchor can see.
+    - **compare_newest** deletes rows that a writer sent late, and says if any are missing.
+
+    Tasks wait and try again while another run writes to the same knowledge base.
+
+    ### Triage
+    Readers see nothing of this, unless *compare_newest* finds rows missing: then answers may lack a source.
+
+    - *prune* red: nothing that is kept was touched. Clear it.
+    - *compare_newest* red with rows missing: start a backfill of `kb_<name>` over all dates, which writes them again.
+    """
+    with liftgate_dag(
+        "housekeeping", page=housekeeping.__doc__, schedule=CronTriggerTimetable("30 5 * * *", timezone="UTC")
+    ) as dag:
+        for name, path in files.items():
+            with TaskGroup(name):
+                pruned = step("liftgate.housekeeping.prune", **PATIENCE)()
+                compared = step("liftgate.housekeeping.compare_newest", **PATIENCE)()
+                freeze_configuration(path) >> pruned >> compared
+    return dag

@@ -1,0 +1,84 @@
+"""`kb_<name>`: from changed sources to a judged release."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, chain, task
+
+from liftgate_airflow.dag import asset, liftgate_dag, on_time_or_event
+from liftgate_airflow.flows.outcome import outcome
+from liftgate_airflow.operators.wait_for_turn import WaitForTurn
+from liftgate_airflow.scope import run_params
+from liftgate_airflow.step import freeze_configuration, step
+
+if TYPE_CHECKING:
+    from liftgate.config.knowledge_base import KnowledgeBase
+
+
+def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
+    """Bring the index up to date with its sources, measure it against what is live, and promote it if it holds up.
+
+    Runs by the clock, on events of `liftgate://<name>/sources`, by hand, and as a backfill over a range of dates
+    (documents updated in that range are parsed again).
+
+    - **freeze_configuration** stores the validated configuration file; the rest of the run sees that and nothing newer.
+    - **list_sources** lists every document. A listing that breaks off is recorded; plan_changes fails with it.
+    - **apply_access** gives today's groups to all rows at once, in every release. It waits for no verdict.
+    - **wait_for_turn** waits for the only writer's turn; the log says who holds it. **release_turn** gives it back.
+    - **plan_changes** compares listing and index. It stops here, before anything is touched, if more would be removed,
+      opened or made readable than the brakes allow; the message names the param that allows it once.
+    - **stop_if_nothing_to_do** ends the run in success where sources and verdict are as they were.
+    - **index_changes** parses, chunks, embeds and writes one batch of the plan each. Unreadable documents are
+      quarantined and keep their last good rows.
+    - **close_generation** compares the rows in the index with the plan, and closes the generation.
+    - **validate_chunks** holds the chunks to the expectation suite.
+    - **propose_candidate** gives the candidate a number; it ends the run in success if the candidate is what is live.
+    - **retrieve_for_questions** runs the golden questions on the candidate and on what it is compared with.
+    - **evaluate** computes the verdict from that, and **decide** follows it: **promote**, **reject** or **hold**.
+    - **notify** says what became of the candidate, and since when live has been behind its sources.
+
+    ### Triage
+    Readers see the last promoted release until *promote* has ended; a red run changes nothing for them but access.
+
+    - *plan_changes* red: read the counts. If they are right, trigger a run with the param that the message names.
+      If not, mend the source, then clear *list_sources* and what is downstream.
+    - *index_changes*, *close_generation* red: clear the task with what is downstream. If it says that the turn was
+      lost, clear *plan_changes* and what is downstream.
+    - *validate_chunks* red: its report is named in the log. Mend documents or parsing; the next run plans anew.
+    - *reject* or *hold* green: the log gives the sentence that decided. `liftgate releases show <name> N` has the rest.
+    - Something bad is live: trigger `roll_back_<name>`. That takes seconds, and stays until `resume_<name>`.
+    """
+    with liftgate_dag(
+        f"kb_{config.name}",
+        page=knowledge_base.__doc__,
+        owner=config.owner,
+        pool=config.pool,
+        schedule=on_time_or_event(config.schedule, asset(config.name, "sources")),
+        params=run_params(),
+    ) as dag:
+        models = config.models_pool
+        turn = WaitForTurn()
+        plan = step("liftgate.plan.plan_changes")()
+        go_on = step("liftgate.plan.stop_if_nothing_to_do", kind=task.short_circuit)()
+        indexed = step(
+            "liftgate.indexing.index_changes",
+            "batch",
+            pool=models,
+            map_index_template="batch {{ task.op_kwargs.batch }}",
+        ).expand(batch=plan)
+        closed = step("liftgate.indexing.close_generation")()
+        released = step("liftgate.turns.release_turn")().as_teardown(setups=turn)
+        valid = step("liftgate.validation.steps.validate_chunks", pool=models)()
+        candidate = step("liftgate.releases.propose.propose_candidate", kind=task.short_circuit)()
+        evidence = step("liftgate.evaluation.retrieve_for_questions.retrieve_for_questions", pool=models)(candidate)
+        verdict = step("liftgate.evaluation.evaluate.evaluate")(evidence)
+
+        listed = step("liftgate.sources.listing.list_sources")()
+        access = step("liftgate.access.apply_access")()
+        chain(freeze_configuration(path), listed, access, turn, plan, go_on, indexed, closed)
+        closed >> [released, valid]
+        valid >> candidate
+        verdict >> outcome(candidate, emits=[asset(config.name, "index"), asset(config.name, "release")])
+    return dag

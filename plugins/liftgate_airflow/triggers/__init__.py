@@ -1,0 +1,1 @@
+"""Triggers: what the triggerer runs for a deferred task."""

@@ -1,0 +1,5 @@
+"""The command line: `liftgate`."""
+
+from liftgate.cli.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,141 @@
+"""The doctor's checks of a knowledge base's or adapter's file, and of everything that the file names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from liftgate import embedding
+from liftgate.cli.doctor import require_packages
+from liftgate.config.adapter import Adapter
+from liftgate.config.ingestion import Ingestion
+from liftgate.config.knowledge_base import KnowledgeBase
+from liftgate.config.reading import read_adapter, read_knowledge_base
+from liftgate.config.retrieval import Retrieval
+from liftgate.errors import ConfigurationError
+from liftgate.evaluation.families import read_families
+from liftgate.evaluation.questions import family_problems, read_questions
+from liftgate.local.models import model_folder
+from liftgate.prompts import read_prompt
+from liftgate.settings import Settings
+from liftgate.sources.listing import sources_of
+from liftgate.sources.source import Source
+
+Check = tuple[str, Callable[[], str]]
+
+
+def configuration_checks(settings: Settings, path: Path) -> Iterator[Check]:
+    """The checks of one file. If it does not validate, that is the only one."""
+    try:
+        config, adapter = _read(path)
+    except ConfigurationError as error:
+        refused = error
+        yield "settings", lambda: _refuse(refused)
+        return
+    yield "settings", lambda: "valid"
+    yield from _knowledge_base_checks(settings, config)
+    if adapter:
+        yield from _adapter_checks(settings, adapter)
+
+
+def _knowledge_base_checks(settings: Settings, config: KnowledgeBase) -> Iterator[Check]:
+    ingestion = config.ingestion
+    for name, source in sources_of(config).items():
+        yield f"source {name}", lambda source=source: _lists(source)  # type: ignore[misc]
+    yield "embedder", lambda: _embedder(ingestion)
+    yield "index", lambda: _index(ingestion)
+    yield "reranker", lambda: _reranker(ingestion.retrieval_defaults)
+    yield "base model", lambda: str(model_folder(config.answers.base_model, settings.models_dir))
+    yield "prompt", lambda: f"version {read_prompt(config.answers.prompt).version}"
+    yield "questions", lambda: _questions(config)
+    yield "families", lambda: _families(config)
+
+
+def _adapter_checks(settings: Settings, adapter: Adapter) -> Iterator[Check]:
+    training = adapter.training
+    if training.backend == "local":
+        yield "training's base model", lambda: str(model_folder(training.base_model, settings.models_dir))
+    else:
+        yield "training's job", lambda: _packages("kubeflow", "kubeflow")
+
+
+def _read(path: Path) -> tuple[KnowledgeBase, Adapter | None]:
+    if path.parent.name != "adapters":
+        return read_knowledge_base(path), None
+    adapter = read_adapter(path)
+    return read_knowledge_base(adapter.knowledge_base), adapter
+
+
+def _refuse(error: ConfigurationError) -> str:
+    raise error
+
+
+def _lists(source: Source) -> str:
+    documents = sum(1 for _ in source.list())
+    if not documents:
+        raise ConfigurationError(
+            f"Expected documents in source {source.name}, found none. Check its path, prefix and `include`."
+        )
+    return f"{documents} documents"
+
+
+def _embedder(ingestion: Ingestion) -> str:
+    """Its files are there, chunks fit it, and this version can embed with it."""
+    if problems := embedding.problems(ingestion.embeddings, ingestion.chunking):
+        raise ConfigurationError(" ".join(problems))
+    found = embedding.embedder_for(ingestion.embeddings)
+    require_packages("local", "sentence_transformers")
+    return f"{ingestion.embeddings.model}, {found.dims} dimensions, {found.max_tokens} tokens"
+
+
+def _index(ingestion: Ingestion) -> str:
+    index, dims = ingestion.vector_index, embedding.embedder_for(ingestion.embeddings).dims
+    if index.provider != "pgvector":
+        raise ConfigurationError(
+            f"Expected vector_index.provider to be pgvector, found {index.provider}. This version has no other index."
+        )
+    if index.dims not in (None, dims):
+        raise ConfigurationError(
+            f"Expected vector_index.dims to be the embedder's {dims}, found {index.dims}. Correct it, or leave it out."
+        )
+    return f"{index.provider}, {index.table}"
+
+
+def _reranker(retrieval: Retrieval) -> str:
+    if not retrieval.rerank:
+        return "off"
+    if retrieval.rerank_model is None:
+        raise ConfigurationError(
+            "Expected retrieval_defaults.rerank_model, since retrieval_defaults.rerank is on, found none. "
+            "Name a cross-encoder's folder, or set rerank to false."
+        )
+    require_packages("local", "sentence_transformers")
+    return str(model_folder(retrieval.rerank_model))
+
+
+def _questions(config: KnowledgeBase) -> str:
+    questions = read_questions(config.questions.file)
+    answers = sum("answers" in question.judged for question in questions)
+    refusals = sum(not question.answerable for question in questions)
+    return f"{len(questions)}, of them {refusals} to be refused, {answers} also for generated answers"
+
+
+def _families(config: KnowledgeBase) -> str:
+    families = read_families(config.questions.families)
+    problems = family_problems(read_questions(config.questions.file), families)
+    problems += [f"{claim} are in more than one family; keep one" for claim in families.claimed_twice(_uris(config))]
+    if problems:
+        raise ConfigurationError(
+            f"Expected every document in one family and every question to name its own, found {len(problems)} "
+            f"problem(s). Mend them: {'; '.join(problems[:20])}"
+        )
+    return f"{len(families.patterns)} named, every other document is one of its own"
+
+
+def _uris(config: KnowledgeBase) -> list[str]:
+    return [listed.uri for source in sources_of(config).values() for listed in source.list()]
+
+
+def _packages(extra: str, package: str) -> str:
+    require_packages(extra, package)
+    return f"{package} is installed"

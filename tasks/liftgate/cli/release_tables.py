@@ -1,0 +1,126 @@
+"""The ledger as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+from liftgate.database import Connection, queries
+from liftgate.errors import LiftgateError
+from liftgate.evaluation.evaluate import replayed
+from liftgate.gate.verdict import Check, Verdict
+from liftgate.releases.ledger import Release, hold, live, release, releases
+from liftgate.releases.standing import behind_since
+
+
+def overview(connection: Connection, kb: str) -> Iterator[Any]:
+    """Every release of a knowledge base in one table, then what holds it up."""
+    found = releases(connection, kb)
+    if not found:
+        raise LiftgateError(
+            f"Expected releases of {kb}, found none. Check the name, or let kb_{kb} run until one is proposed."
+        )
+    current = live(connection, kb)
+    table = Table("release", "changes", "made of", "outcome", "verdict", "proposed")
+    for one in found:
+        mark = " (live)" if current and one.n == current.n else ""
+        outcome = "unjudged, " + (one.outcome or "open") if one.unjudged else one.outcome or "open"
+        verdict = _newest(connection, one)
+        judged = verdict["outcome"] if verdict else "none"
+        table.add_row(
+            f"{one.n}{mark}", one.component, str(one.makeup), outcome, judged, f"{one.created_at:%Y-%m-%d %H:%M}"
+        )
+    yield table
+    yield from _held_up(connection, kb)
+
+
+def details(connection: Connection, kb: str, n: int) -> Iterator[Any]:
+    """One release: make-up, history, and its newest verdict."""
+    found = release(connection, kb, n)
+    yield from _makeup(found)
+    yield from _history(connection, found)
+    judged = _newest(connection, found)
+    if judged is None:
+        yield "It has no verdict."
+        return
+    yield from _verdict(connection, kb, judged)
+
+
+def _newest(connection: Connection, one: Release) -> dict[str, Any] | None:
+    verdicts = queries().verdicts_of(connection, kb=one.kb, candidate_fingerprint=one.fingerprint)
+    return next(iter(verdicts), None)
+
+
+def _held_up(connection: Connection, kb: str) -> Iterator[str]:
+    if held := hold(connection, kb):
+        yield (
+            f"Promotions are on hold since {held.since:%Y-%m-%d %H:%M} by {held.by_whom}: {held.why}. "
+            f"`liftgate releases resume {kb}` lifts that."
+        )
+    if behind := behind_since(connection, kb):
+        yield f"Live has been behind its sources since {behind:%Y-%m-%d %H:%M}."
+
+
+def _makeup(found: Release) -> Iterator[Any]:
+    made = found.makeup
+    search = ", ".join(f"{name} {value}" for name, value in made.retrieval.settings.model_dump().items())
+    adapter = f"{made.adapter.name} {made.adapter.digest[:16]}" if made.adapter else "none"
+    table = Table(f"release {found.n} of {found.kb}", "", show_header=True)
+    table.add_row("changes", found.component + (f" of release {found.parent}" if found.parent else ", the first"))
+    table.add_row("index", f"{made.retrieval.collection}, generation {made.retrieval.generation}")
+    table.add_row("search", search)
+    table.add_row("prompt", made.prompt.version)
+    table.add_row("base model", f"{made.base.model} {made.base.revision[:16]}".strip())
+    table.add_row("adapter", adapter)
+    table.add_row("longest answer", f"{made.max_new_tokens} tokens")
+    yield table
+
+
+def _history(connection: Connection, found: Release) -> Iterator[Any]:
+    table = Table("when", "what", "by", "why")
+    for event in queries().events(connection, kb=found.kb):
+        if event["release"] == found.n:
+            table.add_row(f"{event['at']:%Y-%m-%d %H:%M:%S}", event["kind"], event["by_whom"], event["why"])
+    yield table
+
+
+def _verdict(connection: Connection, kb: str, judged: dict[str, Any]) -> Iterator[Any]:
+    """The verdict as the stored rows give it today. `replayed` raises if that is not the stored one."""
+    verdict = replayed(connection, kb, judged["evaluation_id"])
+    rows = len(list(queries().evidence_of(connection, evaluation_id=judged["evaluation_id"])))
+    yield (
+        f"Verdict of {judged['decided_at']:%Y-%m-%d %H:%M:%S} on release {judged['release']}: {verdict.outcome}. "
+        f"Computed again from {rows} rows of evidence just now: it is the one in the ledger."
+    )
+    yield _checks(verdict)
+    yield "Bounds are one-sided at 95 %. Power: the smallest margin that these questions decide at 80 %."
+    yield from verdict.summary
+    yield from (f"Note: {note}" for note in verdict.notes)
+
+
+def _checks(verdict: Verdict) -> Table:
+    table = Table("check", "outcome", "candidate", "other", "difference", "bounds", "needed", "power", "questions")
+    for check in verdict.checks:
+        table.add_row(check.name, check.outcome.replace("_", " "), *_numbers(check))
+    return table
+
+
+def _numbers(check: Check) -> tuple[str, ...]:
+    """Example: recall 0.81 against 0.83 -> "0.810", "0.830", "-0.020", "-0.061 to +0.025", "-0.100", "0.085", ..."""
+    signed = "" if check.other is None else "+"
+    bounds = f"{_number(check.lower, signed)} to {_number(check.upper, signed)}" if check.lower is not None else ""
+    return (
+        _number(check.candidate),
+        _number(check.other),
+        _number(check.estimate, signed) if check.other is not None else "",
+        bounds,
+        _number(check.threshold, signed),
+        _number(check.decided_margin),
+        f"{check.questions} in {check.families} families" if check.questions else "",
+    )
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "" if value is None else f"{value:{sign}.3f}"

@@ -1,0 +1,106 @@
+"""`liftgate releases`: the ledger, and the steps that a person may take in it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Releases: what is live, what was judged how, and the way back.", no_args_is_help=True)
+
+KnowledgeBase = Annotated[str, typer.Argument(metavar="KB", help="Name of the knowledge base.")]
+Number = Annotated[int, typer.Argument(metavar="N", help="Number of the release.")]
+Why = Annotated[str, typer.Option(help="The reason; it stays in the ledger.")]
+
+
+class RollbackKind(StrEnum):
+    """What it takes to go forward again: after the first two the old verdict stands."""
+
+    DRILL = "drill"
+    OPERATIONAL = "operational"
+    QUALITY = "quality"
+    LEGAL = "legal"
+
+
+class Part(StrEnum):
+    """One component of a release."""
+
+    RETRIEVAL = "retrieval"
+    PROMPT = "prompt"
+    ADAPTER = "adapter"
+
+
+@app.command("list")
+def list_releases(kb: KnowledgeBase) -> None:
+    """Every release with its outcome and verdict."""
+    from liftgate.cli.release_tables import overview
+    from liftgate.cli.session import known_database, open_runtime, tell
+
+    with known_database(), open_runtime().database.transaction() as connection:
+        tell(overview(connection, kb))
+
+
+@app.command()
+def show(kb: KnowledgeBase, n: Number) -> None:
+    """One release: what it is made of, and its verdict, computed again from the rows of evidence."""
+    from liftgate.cli.release_tables import details
+    from liftgate.cli.session import known_database, open_runtime, tell
+
+    with known_database(), open_runtime().database.transaction() as connection:
+        tell(details(connection, kb, n))
+
+
+@app.command()
+def promote(
+    kb: KnowledgeBase,
+    n: Number,
+    why: Why,
+    override: Annotated[bool, typer.Option(help="Answer for it yourself where the gate did not promote.")] = False,
+) -> None:
+    """Make a release live, if the ledger allows it. A leak or failed data quality is never overridden."""
+    from liftgate.cli.session import by_whom, known_database, open_runtime, run_id
+    from liftgate.releases import promotion
+
+    runtime, by, run = open_runtime(), by_whom(), run_id()
+    with known_database():
+        if override:
+            promotion.override(runtime, kb, n, by=by, run_id=run, why=why)
+        outcome = promotion.promote(runtime, kb, n, by=by, run_id=run, why=why)
+    raise typer.Exit(0 if outcome == "promoted" else 1)
+
+
+@app.command()
+def roll_back(
+    kb: KnowledgeBase,
+    n: Number,
+    kind: Annotated[RollbackKind, typer.Option(help="After quality and legal, going forward takes new evidence.")],
+    why: Why,
+    part: Annotated[Part | None, typer.Option(help="Go back with this component only.")] = None,
+) -> None:
+    """Make an earlier release live, and hold promotions until `resume`."""
+    from liftgate.cli.session import by_whom, known_database, open_runtime, run_id
+    from liftgate.releases import rollback
+
+    with known_database():
+        rollback.roll_back(
+            open_runtime(),
+            kb,
+            n,
+            kind=kind.value,
+            why=why,
+            by=by_whom(),
+            run_id=run_id(),
+            part=part.value if part else None,
+        )
+
+
+@app.command()
+def resume(kb: KnowledgeBase, why: Why = "") -> None:
+    """Lift the hold on promotions."""
+    from liftgate.cli.session import by_whom, known_database, open_runtime, run_id
+    from liftgate.releases import rollback
+
+    with known_database():
+        if not rollback.resume(open_runtime(), kb, by=by_whom(), run_id=run_id(), why=why):
+            typer.echo(f"There is no hold on promotions of {kb}.")

@@ -1,0 +1,88 @@
+"""What would a run do, and cost? Found out by the real steps, in one transaction that is undone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from liftgate.database import Connection, Database, queries
+from liftgate.errors import BrakeApplied
+from liftgate.plan.brakes import Workload, cost_sentence, require_within_brakes
+from liftgate.plan.plan_changes import decide_work
+from liftgate.plan.storing import kind_of
+from liftgate.runs import Run
+from liftgate.sources.listing import list_sources
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would do. `changes` counts documents by how they differ from the last closed generation."""
+
+    kind: str
+    """index: a generation would be written; verify: only judged; nothing."""
+    changes: dict[str, int]
+    workload: Workload
+    cost: str
+    reason: str | None
+    """Why there is nothing to do."""
+    brake: str | None
+    """What would stop the run, and how to let it pass once."""
+    quarantined: int
+    """Documents that are set aside today."""
+
+
+def dry_run(runtime: Runtime, run: Run) -> Forecast:
+    """Compare the sources with the last closed generation, and leave the database as it was."""
+    with runtime.database.transaction() as connection:
+        dry = replace(runtime)
+        # A cached property looks here first: every step below works inside this one transaction.
+        vars(dry)["database"] = _OneTransaction(runtime.database.url, connection)
+        try:
+            return _forecast(dry, connection, run)
+        finally:
+            connection.rollback()
+
+
+class _OneTransaction(Database):
+    """A database in which every transaction is a savepoint of one that somebody else ends."""
+
+    def __init__(self, url: str, connection: Connection):
+        super().__init__(url)
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with self._connection.transaction():
+            yield self._connection
+
+
+def _forecast(runtime: Runtime, connection: Connection, run: Run) -> Forecast:
+    serial = list_sources(runtime, run)
+    widenings = queries().count_widenings(connection, kb=run.kb, serial=serial)
+    queries().note_widenings(connection, serial=serial, widenings=widenings, capped=False)
+    decision, listing = decide_work(runtime, run)
+    kind, reason = kind_of(runtime, connection, run, decision)
+    unchanged = decision.workload.listed - decision.workload.opened
+    return Forecast(
+        kind=kind,
+        changes={**Counter(str(row["change"]) for row in decision.work), "same": unchanged},
+        workload=decision.workload,
+        cost=cost_sentence(run, decision.workload),
+        reason=reason,
+        brake=_brake(run, decision.workload, listing["error"]),
+        quarantined=len(list(queries().quarantined(connection, kb=run.kb))),
+    )
+
+
+def _brake(run: Run, workload: Workload, listing_error: str | None) -> str | None:
+    try:
+        require_within_brakes(run, workload, listing_error)
+    except BrakeApplied as brake:
+        return str(brake)
+    return None

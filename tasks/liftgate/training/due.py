@@ -1,0 +1,46 @@
+"""Whether an adapter's run has anything to do: a training that is due, or an adapter that is not judged yet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from liftgate.database import Connection, queries
+from liftgate.evaluation.conditions import answer_conditions
+from liftgate.releases.ledger import live
+from liftgate.runs import Run
+from liftgate.training.train import identity_of
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+
+def stop_if_nothing_to_do(runtime: Runtime, run: Run, tuning_set: str) -> bool:
+    """Whether the run goes on. It stops only if no training is due and the newest adapter is live or judged."""
+    with runtime.database.transaction() as connection:
+        newest = queries().newest_adapter(connection, kb=run.kb, name=run.adapter.name)
+        due = newest is None or _due(runtime, connection, run, tuning_set, newest)
+        settled = newest is not None and _settled(connection, run, newest)
+    if due or not settled or run.scope.forced:
+        return True
+    print(f"Nothing to do: adapter {newest['digest'][:12]} is the newest, no training is due, and it is judged.")
+    return False
+
+
+def _due(runtime: Runtime, connection: Connection, run: Run, tuning_set: str, newest: dict[str, Any]) -> bool:
+    if queries().adapter_for(connection, **identity_of(runtime, run, tuning_set)):
+        return False
+    rest = timedelta(hours=run.adapter.training.min_hours_between_trainings)
+    return bool(newest["created_at"] + rest <= datetime.now(UTC))
+
+
+def _settled(connection: Connection, run: Run, newest: dict[str, Any]) -> bool:
+    """Whether the newest adapter is live, or a release with it has its verdict under today's conditions."""
+    current = live(connection, run.kb)
+    if current and current.makeup.adapter and current.makeup.adapter.digest == newest["digest"]:
+        return True
+    conditions = answer_conditions(connection, run, run.adapter.gate)
+    judged = queries().adapter_verdict(
+        connection, kb=run.kb, digest=newest["digest"], evaluation_fingerprint=conditions.fingerprint
+    )
+    return judged is not None
