@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,9 @@ def dags_of(folder: Path, read: Callable[[Path], Block], flows: Mapping[str, Flo
 
     Example: folder with handbook.yaml, flows {"kb_": knowledge_base} -> {"kb_handbook": DAG}
     """
+    read_once = cache(read)
     return {
-        prefix + stem: _build(prefix + stem, path, read, flow)
+        prefix + stem: _build(prefix + stem, path, read_once, flow)
         for stem, path in configuration_files(folder).items()
         for prefix, flow in flows.items()
         if is_wanted(prefix + stem)

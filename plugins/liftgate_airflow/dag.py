@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from inspect import cleandoc
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronDataIntervalTimetable
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronDataIntervalTimetable, CronTriggerTimetable
 
 from liftgate_airflow.step import RETRIES
 
@@ -32,7 +32,23 @@ def liftgate_dag(
 
 def on_time_or_event(cron: str, asset: Asset) -> AssetOrTimeSchedule:
     """Runs by the clock (UTC), on events of the asset, and as a backfill with true intervals."""
-    return AssetOrTimeSchedule(timetable=CronDataIntervalTimetable(cron, "UTC"), assets=[asset])
+    return AssetOrTimeSchedule(timetable=CronDataIntervalTimetable(valid(cron), "UTC"), assets=[asset])
+
+
+def on_time(cron: str) -> CronTriggerTimetable:
+    """Runs by the clock (UTC)."""
+    return CronTriggerTimetable(valid(cron), timezone="UTC")
+
+
+def valid(cron: str) -> str:
+    """The expression, if it is one: Airflow checks it so late that its error would fall on the whole module."""
+    from croniter import croniter
+
+    from liftgate.errors import ConfigurationError
+
+    if croniter.is_valid(cron):
+        return cron
+    raise ConfigurationError(f"Expected a cron expression as `schedule`, like 0 2 * * *, found {cron!r}. Correct it.")
 
 
 def asset(kb: str, what: str) -> Asset:

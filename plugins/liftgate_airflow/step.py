@@ -45,9 +45,7 @@ RETRIES: dict[str, Any] = {
 """A source or a database that does not answer is worth a retry; what a person has to settle is not."""
 
 
-def step(
-    path: str, *names: str, kind: Callable[..., Any] = task, skip_on: str | None = None, **options: Any
-) -> Callable[..., Any]:
+def step(path: str, *names: str, kind: Callable[..., Any] = task, skip_on: str | None = None, **options: Any) -> Any:
     """A task that calls `function(runtime, run, ...)` of the library with what it is given.
 
     `names` are the parameters that are given by name, as `.expand` does. `kind` is `task` or one of its variants. A
@@ -67,7 +65,7 @@ def step(
     call.__name__ = name
     call.__doc__ = f"`{name}` of `{module}`"
     call.__signature__ = _signature(names)  # type: ignore[attr-defined]
-    return kind(task_id=name, doc_md=call.__doc__, multiple_outputs=False, **options)(call)  # type: ignore[no-any-return]
+    return kind(task_id=name, doc_md=call.__doc__, multiple_outputs=False, **options)(call)
 
 
 def freeze_configuration(path: Path) -> Any:

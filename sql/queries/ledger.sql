@@ -29,9 +29,13 @@ SELECT r.kb, r.n, r.component, r.makeup, r.fingerprint, r.parent, r.run_id, r.un
   FROM releases r LEFT JOIN release_outcomes o USING (kb, n) WHERE r.kb = :kb ORDER BY r.n;
 
 -- name: release_of(kb, fingerprint, parent)$
--- The release that already stands for a candidate on that parent.
-SELECT n FROM releases WHERE kb = :kb AND fingerprint = :fingerprint AND parent IS NOT DISTINCT FROM :parent::int
- ORDER BY n DESC LIMIT 1;
+-- The release that already stands for a candidate on that parent: not rejected or superseded, and its rows are kept.
+SELECT r.n FROM releases r
+  LEFT JOIN release_outcomes o USING (kb, n)
+  LEFT JOIN generations g ON g.kb = r.kb AND g.generation = (r.makeup #>> '{retrieval,generation}')::int
+ WHERE r.kb = :kb AND r.fingerprint = :fingerprint AND r.parent IS NOT DISTINCT FROM :parent::int
+   AND COALESCE(o.outcome, 'open') NOT IN ('rejected', 'superseded') AND g.pruned_at IS NULL
+ ORDER BY r.n DESC LIMIT 1;
 
 -- name: add_release(kb, component, makeup, fingerprint, parent, run_id, unjudged)$
 -- A new release under the next number of its knowledge base.
@@ -58,11 +62,12 @@ SELECT EXISTS (SELECT FROM events WHERE kb = :kb AND release = :n AND kind IN ('
 SELECT n, kind, details, at, by_whom, run_id, why FROM events
  WHERE kb = :kb AND release = :n AND kind = ANY(:kinds) ORDER BY n DESC;
 
--- name: rolled_back_from(kb, n)^
--- The last rollback away from a release for its quality, or for legal reasons.
-SELECT n, at, details, why FROM events
- WHERE kb = :kb AND kind = 'rolled_back' AND (details ->> 'from')::int = :n
-   AND details ->> 'kind' IN ('quality', 'legal') ORDER BY n DESC LIMIT 1;
+-- name: rolled_back_from(kb, candidate_fingerprint)^
+-- The last rollback away from a candidate, under whatever number, for its quality or for legal reasons.
+SELECT e.n, e.at, e.details, e.why FROM events e
+  JOIN releases r ON r.kb = e.kb AND r.n = (e.details ->> 'from')::int AND r.fingerprint = :candidate_fingerprint
+ WHERE e.kb = :kb AND e.kind = 'rolled_back' AND e.details ->> 'kind' IN ('quality', 'legal')
+ ORDER BY e.n DESC LIMIT 1;
 
 -- name: last_serious_rollback(kb)$
 -- Number of the last rollback for quality or legal reasons; it makes every verdict be formed again.
@@ -76,11 +81,13 @@ SELECT n, release, outcome, verdict, evaluation_id, decided_at FROM verdicts
    AND evaluation_fingerprint = :evaluation_fingerprint;
 
 -- name: verdicts_of(kb, candidate_fingerprint)
--- Every verdict on a candidate, newest first, with the questions that it was formed on.
+-- Every verdict on a candidate with the questions that it was formed on, the one that was reached last first.
 SELECT v.n, v.release, v.outcome, v.verdict, v.evaluation_id, v.evaluation_fingerprint, v.decided_at,
-       e.comparison #>> '{comparison,made_of,candidate,questions}' AS questions
+       e.comparison #>> '{comparison,made_of,candidate,questions}' AS questions,
+       (SELECT max(n) FROM events WHERE kb = v.kb AND kind = 'evaluated'
+           AND (details ->> 'evaluation')::bigint = v.evaluation_id) AS reached_at
   FROM verdicts v JOIN evaluations e ON e.id = v.evaluation_id
- WHERE v.kb = :kb AND v.candidate_fingerprint = :candidate_fingerprint ORDER BY v.n DESC;
+ WHERE v.kb = :kb AND v.candidate_fingerprint = :candidate_fingerprint ORDER BY reached_at DESC NULLS LAST, v.n DESC;
 
 -- name: add_verdict(kb, release, candidate_fingerprint, evaluation_fingerprint, evaluation_id, outcome, verdict, run_id)!
 -- Store a verdict under the next number of its knowledge base.
@@ -95,9 +102,11 @@ SELECT :kb, COALESCE(max(n), 0) + 1, :release, :candidate_fingerprint, :evaluati
 -- Mean of a metric over the questions of each promoted release that was not rolled back for quality or legal reasons.
 SELECT p.release AS n, avg(x.value) AS mean
   FROM (SELECT release, min(n) AS first FROM events WHERE kb = :kb AND kind = 'promoted' GROUP BY release) p
-  JOIN LATERAL (SELECT evaluation_id FROM verdicts v WHERE v.kb = :kb AND v.release = p.release
+  JOIN releases r ON r.kb = :kb AND r.n = p.release
+  JOIN LATERAL (SELECT evaluation_id FROM verdicts v WHERE v.kb = :kb AND v.candidate_fingerprint = r.fingerprint
                    AND v.outcome = 'promote' ORDER BY v.n DESC LIMIT 1) v ON true
   JOIN evidence x ON x.evaluation_id = v.evaluation_id AND x.side = 'candidate' AND x.metric = :metric
- WHERE NOT EXISTS (SELECT FROM events e WHERE e.kb = :kb AND e.kind = 'rolled_back'
-                      AND (e.details ->> 'from')::int = p.release AND e.details ->> 'kind' IN ('quality', 'legal'))
+ WHERE NOT EXISTS (SELECT FROM events e JOIN releases b ON b.kb = e.kb AND b.n = (e.details ->> 'from')::int
+                    WHERE e.kb = :kb AND e.kind = 'rolled_back' AND e.details ->> 'kind' IN ('quality', 'legal')
+                      AND b.fingerprint = r.fingerprint)
  GROUP BY p.release, p.first ORDER BY p.first;

@@ -21,111 +21,117 @@ from liftgate.turns import release_turn, take_turn
 Promoted = Callable[[Runtime, str, int], None]
 
 
-def rows(small: Any) -> list[str]:
+def rows(kb: Any) -> list[str]:
     """The text of every row of the index, by document."""
-    with small.runtime.database.transaction() as connection:
-        return [row["text"] for row in connection.execute("SELECT text FROM chunks ORDER BY uri, added_in")]
+    return [row["text"] for row in in_index(kb, "SELECT text FROM chunks WHERE {mine} ORDER BY uri, added_in")]
 
 
-def pruned_generations(small: Any) -> list[int]:
-    with small.runtime.database.transaction() as connection:
-        found = connection.execute("SELECT generation FROM generations WHERE pruned_at IS NOT NULL ORDER BY 1")
-        return [row["generation"] for row in found]
+def in_index(kb: Any, statement: str, *values: object) -> list[dict[str, Any]]:
+    """Run a statement in which {mine} stands for the rows of this knowledge base."""
+    mine = "collection_id IN (SELECT id FROM collections WHERE kb = %s)"
+    with kb.runtime.database.transaction() as connection:
+        cursor = connection.execute(statement.format(mine=mine), [*values, kb.name])
+        return list(cursor) if cursor.description else []
 
 
-def event(small: Any, kind: str, n: int) -> None:
-    with small.runtime.database.transaction() as connection:
-        lock_ledger(connection, "small")
-        record(connection, "small", kind, by="test", run_id="test", release=n)
+def pruned_generations(kb: Any) -> list[int]:
+    found = kb.query("SELECT generation FROM generations WHERE kb = %s AND pruned_at IS NOT NULL", kb.name)
+    return sorted(row["generation"] for row in found)
 
 
-def edited(small: Any, weeks: str) -> int:
+def event(kb: Any, kind: str, n: int) -> None:
+    with kb.runtime.database.transaction() as connection:
+        lock_ledger(connection, kb.name)
+        record(connection, kb.name, kind, by="test", run_id="test", release=n)
+
+
+def edited(kb: Any, weeks: str) -> int:
     """The candidate after the number of weeks was edited."""
-    small.write("leave.md", f"# Leave\n\nParents receive {weeks} weeks of paid leave.\n")
-    n: int = small.propose()
+    kb.write("leave.md", f"# Leave\n\nParents receive {weeks} weeks of paid leave.\n")
+    n: int = kb.propose()
     return n
 
 
-def test_rows_of_a_release_that_is_no_longer_kept_are_deleted(small: Any, promoted: Promoted) -> None:
-    promoted(small.runtime, "small", small.propose())
-    promoted(small.runtime, "small", edited(small, "twenty"))
-    gone = housekeeping.prune(small.runtime, small.start())
+def test_rows_of_a_release_that_is_no_longer_kept_are_deleted(kb: Any, promoted: Promoted) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    promoted(kb.runtime, kb.name, edited(kb, "twenty"))
+    gone = housekeeping.prune(kb.runtime, kb.start())
     assert gone == {"rows": 1, "documents": 1, "generations": 1, "collections": 0}
-    assert not any("sixteen" in text for text in rows(small))
-    assert len(rows(small)) == 2
+    assert not any("sixteen" in text for text in rows(kb))
+    assert len(rows(kb)) == 2
     with pytest.raises(PromotionRefused, match="pruned"):
-        roll_back(small.runtime, "small", 1, kind="drill", why="test", by="test", run_id="back")
+        roll_back(kb.runtime, kb.name, 1, kind="drill", why="test", by="test", run_id="back")
 
 
-def test_a_release_that_left_live_a_short_time_ago_is_kept(small: Any, promoted: Promoted) -> None:
-    small.write_settings(retention={"keep_releases": 1, "keep_hours": 1})
-    promoted(small.runtime, "small", small.propose())
-    promoted(small.runtime, "small", edited(small, "twenty"))
-    assert housekeeping.prune(small.runtime, small.start())["rows"] == 0
-    assert roll_back(small.runtime, "small", 1, kind="drill", why="test", by="test", run_id="back") == 1
+def test_a_release_that_left_live_a_short_time_ago_is_kept(kb: Any, promoted: Promoted) -> None:
+    kb.write_settings(retention={"keep_releases": 1, "keep_hours": 1})
+    promoted(kb.runtime, kb.name, kb.propose())
+    promoted(kb.runtime, kb.name, edited(kb, "twenty"))
+    assert housekeeping.prune(kb.runtime, kb.start())["rows"] == 0
+    assert roll_back(kb.runtime, kb.name, 1, kind="drill", why="test", by="test", run_id="back") == 1
 
 
-def test_as_many_releases_as_configured_are_kept(small: Any, promoted: Promoted) -> None:
-    small.write_settings(retention={"keep_releases": 2, "keep_hours": 0})
-    promoted(small.runtime, "small", small.propose())
-    promoted(small.runtime, "small", edited(small, "twenty"))
-    promoted(small.runtime, "small", edited(small, "thirty"))
-    housekeeping.prune(small.runtime, small.start())
-    assert pruned_generations(small) == [1]
-    assert sum("twenty" in text or "thirty" in text for text in rows(small)) == 2
+def test_as_many_releases_as_configured_are_kept(kb: Any, promoted: Promoted) -> None:
+    kb.write_settings(retention={"keep_releases": 2, "keep_hours": 0})
+    promoted(kb.runtime, kb.name, kb.propose())
+    promoted(kb.runtime, kb.name, edited(kb, "twenty"))
+    promoted(kb.runtime, kb.name, edited(kb, "thirty"))
+    housekeeping.prune(kb.runtime, kb.start())
+    assert pruned_generations(kb) == [1]
+    assert sum("twenty" in text or "thirty" in text for text in rows(kb)) == 2
 
 
-def test_generation_whose_rows_all_live_on_stays_whole(small: Any, promoted: Promoted) -> None:
+def test_generation_whose_rows_all_live_on_stays_whole(kb: Any, promoted: Promoted) -> None:
     """A release that only lacks what was added since can be gone back to at no cost."""
-    small.write("travel.md", None)
-    promoted(small.runtime, "small", small.propose())
-    small.write("travel.md", "# Travel\n\nTrains are booked in second class.\n")
-    promoted(small.runtime, "small", small.propose())
-    assert housekeeping.prune(small.runtime, small.start())["rows"] == 0
-    assert pruned_generations(small) == []
+    kb.write("travel.md", None)
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.write("travel.md", "# Travel\n\nTrains are booked in second class.\n")
+    promoted(kb.runtime, kb.name, kb.propose())
+    assert housekeeping.prune(kb.runtime, kb.start())["rows"] == 0
+    assert pruned_generations(kb) == []
 
 
-def test_prune_after_a_rejection_keeps_what_the_next_generation_is_built_on(small: Any, promoted: Promoted) -> None:
-    promoted(small.runtime, "small", small.propose())
-    event(small, "rejected", edited(small, "twenty"))
-    assert housekeeping.prune(small.runtime, small.start())["rows"] == 0
-    event(small, "rejected", edited(small, "thirty"))
-    assert housekeeping.prune(small.runtime, small.start())["rows"] == 1
-    assert pruned_generations(small) == [2]
-    assert not any("twenty" in text for text in rows(small))
+def test_prune_after_a_rejection_keeps_what_the_next_generation_is_built_on(kb: Any, promoted: Promoted) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    event(kb, "rejected", edited(kb, "twenty"))
+    assert housekeeping.prune(kb.runtime, kb.start())["rows"] == 0
+    event(kb, "rejected", edited(kb, "thirty"))
+    assert housekeeping.prune(kb.runtime, kb.start())["rows"] == 1
+    assert pruned_generations(kb) == [2]
+    assert not any("twenty" in text for text in rows(kb))
 
 
 @pytest.mark.parametrize("outcome", [None, "held"])
-def test_candidate_without_an_end_is_kept(small: Any, promoted: Promoted, outcome: str | None) -> None:
-    promoted(small.runtime, "small", small.propose())
-    candidate = edited(small, "twenty")
+def test_candidate_without_an_end_is_kept(kb: Any, promoted: Promoted, outcome: str | None) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    candidate = edited(kb, "twenty")
     if outcome:
-        event(small, outcome, candidate)
-    small.write("leave.md", "# Leave\n\nNothing is paid.\n")
-    small.index()
-    assert housekeeping.prune(small.runtime, small.start())["rows"] == 0
-    event(small, "superseded", candidate)
-    assert housekeeping.prune(small.runtime, small.start())["rows"] == 1
+        event(kb, outcome, candidate)
+    kb.write("leave.md", "# Leave\n\nNothing is paid.\n")
+    kb.index()
+    assert housekeeping.prune(kb.runtime, kb.start())["rows"] == 0
+    event(kb, "superseded", candidate)
+    assert housekeeping.prune(kb.runtime, kb.start())["rows"] == 1
 
 
-def test_anchor_is_kept(small: Any, promoted: Promoted) -> None:
+def test_anchor_is_kept(kb: Any, promoted: Promoted) -> None:
     for weeks, recall in (("sixteen", 0.9), ("twenty", 0.8), ("thirty", 0.7)):
-        candidate = edited(small, weeks)
-        judge(small, candidate, recall)
-        promoted(small.runtime, "small", candidate)
-    housekeeping.prune(small.runtime, small.start())
-    assert pruned_generations(small) == [2]
-    assert any("sixteen" in text for text in rows(small))
+        candidate = edited(kb, weeks)
+        judge(kb, candidate, recall)
+        promoted(kb.runtime, kb.name, candidate)
+    housekeeping.prune(kb.runtime, kb.start())
+    assert pruned_generations(kb) == [2]
+    assert any("sixteen" in text for text in rows(kb))
 
 
-def judge(small: Any, n: int, recall: float) -> None:
+def judge(kb: Any, n: int, recall: float) -> None:
     """A verdict with one row of evidence."""
-    with small.runtime.database.transaction() as connection:
+    with kb.runtime.database.transaction() as connection:
         pair = {
-            "candidate_fingerprint": release(connection, "small", n).fingerprint,
+            "candidate_fingerprint": release(connection, kb.name, n).fingerprint,
             "evaluation_fingerprint": f"conditions {n}",
         }
-        shared = {"kb": "small", "release": n, "run_id": "test", **pair}
+        shared = {"kb": kb.name, "release": n, "run_id": "test", **pair}
         number = queries().add_evaluation(connection, **shared, comparison="{}")
         measured = {"side": "candidate", "question": "q-1", "family": "f", "metric": "recall", "slices": []}
         queries().add_evidence(connection, [{"evaluation_id": number, "value": recall, **measured}])
@@ -133,85 +139,80 @@ def judge(small: Any, n: int, recall: float) -> None:
         queries().add_verdict(connection, **shared, evaluation_id=number, outcome="promote", verdict=verdict)
 
 
-def test_rows_of_the_open_generation_are_kept(small: Any, promoted: Promoted) -> None:
-    promoted(small.runtime, "small", small.propose())
-    small.write("leave.md", None)
-    run = small.start()
-    take_turn(small.runtime, run)
-    for batch in plan_changes(small.runtime, run):
-        index_changes(small.runtime, run, batch)
-    release_turn(small.runtime, run)
-    assert housekeeping.prune(small.runtime, small.start())["rows"] == 0
+def test_rows_of_the_open_generation_are_kept(kb: Any, promoted: Promoted) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.write("leave.md", None)
+    run = kb.start()
+    take_turn(kb.runtime, run)
+    for batch in plan_changes(kb.runtime, run):
+        index_changes(kb.runtime, run, batch)
+    release_turn(kb.runtime, run)
+    assert housekeeping.prune(kb.runtime, kb.start())["rows"] == 0
 
 
-def test_collection_leaves_the_index_when_nothing_of_it_is_kept(small: Any, promoted: Promoted) -> None:
-    promoted(small.runtime, "small", small.propose())
-    small.settings["ingestion"]["embeddings"] = {"dims": 256}
-    small.write_settings()
-    promoted(small.runtime, "small", small.propose())
-    with small.runtime.database.transaction() as connection:
-        old, new = collections_of(connection, "small")
-    gone = housekeeping.prune(small.runtime, small.start())
+def test_collection_leaves_the_index_when_nothing_of_it_is_kept(kb: Any, promoted: Promoted) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.settings["ingestion"]["embeddings"] = {"dims": 256}
+    kb.write_settings()
+    promoted(kb.runtime, kb.name, kb.propose())
+    with kb.runtime.database.transaction() as connection:
+        old, new = collections_of(connection, kb.name)
+    gone = housekeeping.prune(kb.runtime, kb.start())
     assert (gone["collections"], gone["generations"]) == (1, 1)
-    with small.runtime.database.transaction() as connection:
+    with kb.runtime.database.transaction() as connection:
         assert connection.execute("SELECT to_regclass(%s) AS t", [old.name]).fetchone() == {"t": None}
-        assert len(small.runtime.index_in(connection, new).ids(2)) == 2
-    assert housekeeping.prune(small.runtime, small.start())["collections"] == 0
+        assert len(kb.runtime.index_in(connection, new).ids(2)) == 2
+    assert housekeeping.prune(kb.runtime, kb.start())["collections"] == 0
 
 
-def test_nothing_is_pruned_while_a_run_writes_and_nobody_is_kept_waiting(small: Any, promoted: Promoted) -> None:
-    promoted(small.runtime, "small", small.propose())
-    promoted(small.runtime, "small", edited(small, "twenty"))
-    writer, after = small.start(), small.start()
-    take_turn(small.runtime, writer)
+def test_nothing_is_pruned_while_a_run_writes_and_nobody_is_kept_waiting(kb: Any, promoted: Promoted) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    promoted(kb.runtime, kb.name, edited(kb, "twenty"))
+    writer, after = kb.start(), kb.start()
+    take_turn(kb.runtime, writer)
     with pytest.raises(TurnLost, match=writer.run_id):
-        housekeeping.prune(small.runtime, small.start())
-    assert len(rows(small)) == 3
-    release_turn(small.runtime, writer)
-    assert take_turn(small.runtime, after).run_id == after.run_id
+        housekeeping.prune(kb.runtime, kb.start())
+    assert len(rows(kb)) == 3
+    release_turn(kb.runtime, writer)
+    assert take_turn(kb.runtime, after).run_id == after.run_id
 
 
-def test_rows_that_no_manifest_knows_are_deleted(small: Any) -> None:
-    small.index()
-    with small.runtime.database.transaction() as connection:
-        where = collections_of(connection, "small")[0]
-        copy = (
-            "INSERT INTO chunks SELECT collection_id, %s, source, uri, doc_id, version, ordinal, section, 'late', tokens,"
-            " updated_at, groups, embedding, added_in, removed_in FROM chunks WHERE uri = 'leave.md'"
-        )
-        connection.execute(copy, [uuid4()])
-    assert housekeeping.compare_newest(small.runtime, small.start()) == 1
-    assert "late" not in rows(small)
-    with small.runtime.database.transaction() as connection:
-        assert len(small.runtime.index_in(connection, where).ids(1)) == 2
+def test_rows_that_no_manifest_knows_are_deleted(kb: Any) -> None:
+    kb.index()
+    columns = (
+        "source, uri, doc_id, version, ordinal, section, tokens, updated_at, groups, embedding, added_in, removed_in"
+    )
+    copy = f"SELECT collection_id, %s, 'late', {columns} FROM chunks WHERE uri = 'leave.md' AND {{mine}}"
+    in_index(kb, f"INSERT INTO chunks (collection_id, id, text, {columns}) {copy}", uuid4())
+    assert housekeeping.compare_newest(kb.runtime, kb.start()) == 1
+    assert "late" not in rows(kb)
+    assert len(rows(kb)) == 2
 
 
-def test_row_of_an_earlier_generation_that_came_back_is_ended_again(small: Any) -> None:
+def test_row_of_an_earlier_generation_that_came_back_is_ended_again(kb: Any) -> None:
     """Deleting it would break the releases that still see it."""
-    small.index()
-    small.write("leave.md", None)
-    small.index()
-    with small.runtime.database.transaction() as connection:
-        connection.execute("UPDATE chunks SET removed_in = 2147483647")
-    assert housekeeping.compare_newest(small.runtime, small.start()) == 0
-    with small.runtime.database.transaction() as connection:
-        index = small.runtime.index_in(connection, collections_of(connection, "small")[0])
+    kb.index()
+    kb.write("leave.md", None)
+    kb.index()
+    in_index(kb, "UPDATE chunks SET removed_in = 2147483647 WHERE {mine}")
+    assert housekeeping.compare_newest(kb.runtime, kb.start()) == 0
+    with kb.runtime.database.transaction() as connection:
+        index = kb.runtime.index_in(connection, collections_of(connection, kb.name)[0])
         assert (len(index.ids(1)), len(index.ids(2))) == (2, 1)
 
 
-def test_missing_rows_are_an_error_after_the_unknown_ones_are_gone(small: Any) -> None:
-    small.index()
-    with small.runtime.database.transaction() as connection:
-        connection.execute("UPDATE chunks SET id = %s WHERE uri = 'leave.md'", [uuid4()])
+def test_missing_rows_are_an_error_after_the_unknown_ones_are_gone(kb: Any) -> None:
+    kb.index()
+    in_index(kb, "UPDATE chunks SET id = %s WHERE uri = 'leave.md' AND {mine}", uuid4())
     with pytest.raises(IndexDiffers, match="1 of them missing"):
-        housekeeping.compare_newest(small.runtime, small.start())
-    assert len(rows(small)) == 1
+        housekeeping.compare_newest(kb.runtime, kb.start())
+    assert len(rows(kb)) == 1
 
 
-def test_housekeeping_gives_its_turn_back(small: Any) -> None:
-    small.index()
-    run = small.start()
-    housekeeping.prune(small.runtime, run)
-    housekeeping.compare_newest(small.runtime, run)
-    with small.runtime.database.transaction() as connection:
-        assert queries().turn(connection, kb="small")["holder"] is None
+def test_housekeeping_gives_its_turn_back(kb: Any) -> None:
+    kb.index()
+    run = kb.start()
+    housekeeping.prune(kb.runtime, run)
+    housekeeping.compare_newest(kb.runtime, run)
+    with kb.runtime.database.transaction() as connection:
+        assert queries().turn(connection, kb=kb.name)["holder"] is None

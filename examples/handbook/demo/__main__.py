@@ -1,59 +1,58 @@
 """Start everything, play the story, and leave Airflow up until Ctrl-C.
 
-    PORT=8090   another port than 8080
-    EXIT=1      leave at the end: 0 if every step ended as described, 1 if not
+PORT=8090   another port than 8080
+EXIT=1      leave at the end: 0 if every step ended as described, 1 if not
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import NoReturn
 
 from demo import tables
 from demo.api import Api, wait_until
 from demo.failures import DemoFailed
 from demo.ledger import Ledger
-from demo.server import USER, Airflow, end_leftovers, environment_mark, require_free_port
+from demo.server import MARK, USER, Airflow, end_leftovers, require_free_port
 from demo.show import Show
 from demo.stage import Stage
 from demo.story import play
 from demo.workspace import PROJECT, Workspace
-
 from liftgate.database import Database
 from liftgate.errors import LiftgateError
 from liftgate.local.postgres import LocalPostgres, started
 
 KB = "handbook"
-DAGS = {f"kb_{KB}", f"adapter_{KB}", f"prompt_{KB}", f"roll_back_{KB}", f"resume_{KB}", "housekeeping"}
+DAGS = {f"kb_{KB}", f"adapter_{KB}", f"roll_back_{KB}", f"resume_{KB}"}
 
 
 def main() -> int:
-    """The exit code: 0 if the story went as promised."""
+    """The exit code: 0 if the story went as promised, 1 if not, 130 after Ctrl-C."""
     show = Show()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _demo(show)
     except (DemoFailed, LiftgateError) as error:
-        show.console.print(f"[red bold]The demo stopped.[/] {error}", markup=True)
+        show.console.print("[red bold]The demo stopped.[/]", end=" ")
+        show.say(str(error))
         return 1
     except KeyboardInterrupt:
-        show.say("\nStopped. Everything has ended; `make demo` starts again from nothing.")
+        show.say("\nStopped. `make demo` starts again from nothing.")
         return 130
 
 
 def _demo(show: Show) -> int:
     workspace = Workspace(PROJECT / ".demo")
+    port = _port()
     with workspace.lock():
         if ended := end_leftovers(workspace):
-            show.say(f"Ended {ended} processes that an earlier demo left.")
-        port = _port()
+            show.say(f"An earlier demo had left {ended} processes; they are ended.")
         require_free_port(port)
         workspace.make()
         with _servers(workspace, show, port) as stage:
@@ -61,18 +60,73 @@ def _demo(show: Show) -> int:
             kept = tables.summary(stage)
             if os.environ.get("EXIT"):
                 return 0 if kept else 1
-            _stay(stage, port)
-    return 0
+            show.say("\nAirflow stays up. Ctrl-C stops everything.")
+            while True:
+                stage.require_alive()
+                time.sleep(1)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _servers(workspace: Workspace, show: Show, port: int) -> Iterator[Stage]:
-    """PostgreSQL and Airflow, healthy, with the handbook's DAGs loaded; stopped at the end, whatever happens."""
-    os.environ.update(environment_mark(workspace))
-    with contextlib.ExitStack() as stack, show.console.status("PostgreSQL starts ..."):
-        postgres = stack.enter_context(started(workspace.root / "postgres"))
+    """PostgreSQL and Airflow, healthy, with the handbook's DAGs loaded; ended afterwards, whatever happens."""
+    os.environ[MARK] = str(workspace.root)
+    with ExitStack() as stack:
         stack.callback(end_leftovers, workspace)
-        url = postgres.create_database("liftgate", owner="liftgate")
-        postgres.create_database("airflow", owner="airflow")
-        Database(url).upgrade()
-    with started_airflow(workspace, port, postgres) as airflow: ...
+        with show.console.status("PostgreSQL and Airflow start ..."):
+            postgres = stack.enter_context(started(workspace.root / "postgres"))
+            settings = _settings(workspace, postgres)
+            airflow = Airflow(workspace, port, postgres, _connection(postgres, settings))
+            stack.callback(airflow.stop)
+            airflow.start()
+            api = _healthy_api(airflow)
+        show.say(f"Airflow: {airflow.url}   user {USER}   password {airflow.password}")
+        database = Database(settings["LIFTGATE_DATABASE_URL"])
+        yield Stage(api, Ledger(database, KB), workspace, show, settings, airflow.require_alive)
+        show.say("\nEverything is being stopped ...")
+
+
+def _settings(workspace: Workspace, postgres: LocalPostgres) -> dict[str, str]:
+    """Two databases in one server: Airflow's and Liftgate's, each with a role of its own."""
+    postgres.create_database("airflow", owner="airflow")
+    url = postgres.create_database("liftgate", owner="liftgate")
+    Database(url).upgrade()
+    return {
+        "LIFTGATE_DATABASE_URL": url,
+        "LIFTGATE_FILES_URL": str(workspace.files),
+        "LIFTGATE_MODELS_DIR": str(PROJECT / ".models"),
+        "LIFTGATE_TRAINER_DIR": str(PROJECT / "trainer_image"),
+        "LIFTGATE_CPU_THREADS": str(min(4, os.cpu_count() or 1)),
+    }
+
+
+def _connection(postgres: LocalPostgres, settings: dict[str, str]) -> str:
+    """The same for Airflow: the connection `liftgate_database`, whose extras are the other settings."""
+    extra = {name.removeprefix("LIFTGATE_").lower(): value for name, value in settings.items()}
+    del extra["database_url"]
+    connection = {"conn_type": "postgres", "host": str(postgres.socket_folder), "login": "liftgate"}
+    return json.dumps({**connection, "schema": "liftgate", "extra": extra})
+
+
+def _healthy_api(airflow: Airflow) -> Api:
+    api = Api(airflow.url, USER, airflow.password)
+    wait_until("Airflow to be healthy", api.is_healthy, 180, airflow.require_alive)
+    api.make_pool("models", 1)
+    wait_until(f"the DAGs {', '.join(sorted(DAGS))}", lambda: set(api.dag_ids()) >= DAGS, 60, airflow.require_alive)
+    if errors := api.import_errors():
+        raise DemoFailed(f"Expected DAG files that can be read, found: {'; '.join(errors)}")
+    return api
+
+
+def _port() -> int:
+    asked = os.environ.get("PORT") or "8080"
+    if not asked.isdigit() or not 1024 <= int(asked) <= 65535:
+        raise DemoFailed(f"Expected PORT to be a number from 1024 to 65535, found {asked!r}. Use make demo PORT=8090")
+    return int(asked)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

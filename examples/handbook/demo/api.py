@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+
 from demo.failures import DemoFailed
 
 ENDED = ("success", "failed")
@@ -76,7 +77,9 @@ class Api:
 
     def trigger(self, dag_id: str, params: dict[str, Any]) -> str:
         """Start a run, as a person does in the page, and return its id."""
-        return str(self._call("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": params})["dag_run_id"])
+        return str(
+            self._call("POST", f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": params})["dag_run_id"]
+        )
 
     def emit(self, uri: str) -> None:
         """Say that an asset has changed: DAGs that are scheduled on it start."""
@@ -102,7 +105,10 @@ class Api:
         return sorted(states, key=lambda task: (task.started is None, task.started or datetime.now(UTC)))
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
-        response = self._http.request(method, f"/api/v2{path}", headers=self._token(), **options)
+        try:
+            response = self._http.request(method, f"/api/v2{path}", headers=self._token(), **options)
+        except httpx.HTTPError as error:
+            raise DemoFailed(f"Expected Airflow to answer {method} {path}, found: {error!r}. Start again.") from error
         if response.is_error:
             raise DemoFailed(
                 f"Expected Airflow to accept {method} {path}, found {response.status_code}: {response.text[:300]}"

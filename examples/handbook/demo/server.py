@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -11,19 +12,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+
 from demo.failures import DemoFailed
 from demo.workspace import PROJECT, Workspace
-
 from liftgate.local.postgres import LocalPostgres
 
 USER = "admin"
-MARK = "LIFTGATE_DEMO"
+MARK = "DEMO_OF_LIFTGATE"
 """In the environment of every process of a demo, with its folder: by it they are found when nothing else is left."""
 
 _PR_SET_PDEATHSIG = 1
@@ -67,10 +67,8 @@ def _belongs(process: psutil.Process, workspace: Workspace) -> bool:
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
-    except psutil.NoSuchProcess:
-        pass
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
-from demo.api import RunState, TaskState
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+
+from demo.api import RunState, TaskState
 
 _STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "skipped": "dim", "running": "yellow bold"}
 _ENDED = ("success", "failed", "upstream_failed", "skipped")

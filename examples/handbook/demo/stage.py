@@ -113,6 +113,11 @@ class Stage:
         self.show.quote(done.stdout.strip() or done.stderr.strip())
         return done.stdout
 
+    def quote_verdict(self, n: int) -> None:
+        """The gate's own sentences on a release."""
+        verdict = self.ledger.verdict(n)
+        self.show.quote("\n".join(verdict.summary) if verdict else "No verdict.")
+
     def _started_by(self, dag_id: str, run_type: str, cause: Callable[[], None]) -> Ran:
         known = {run.run_id for run in self.api.runs(dag_id)}
         cause()
@@ -139,7 +144,7 @@ class Stage:
                     raise DemoFailed(
                         f"Expected {dag_id} to end within {RUN_SECONDS} s, found it {run.state}. Look at it in Airflow."
                     )
-                time.sleep(0.5)
+                time.sleep(1)
             watch.end(run, tasks)
         ran = Ran(run, tasks)
         self.ran.append((self.step, ran))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
+
 from demo.failures import DemoFailed
 
 HANDBOOK = Path(__file__).resolve().parents[1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, chain, task
+from airflow.sdk import DAG, chain, task
 
-from liftgate_airflow.dag import asset, liftgate_dag, on_time_or_event
+from liftgate_airflow.dag import asset, liftgate_dag, on_time, on_time_or_event
 from liftgate_airflow.flows.answers import judged_answers
 from liftgate_airflow.flows.outcome import outcome
 from liftgate_airflow.step import freeze_configuration, step
@@ -38,7 +38,8 @@ def adapter(config: Adapter, path: Path) -> DAG:
     - *validate_tuning_set* red: its report is named in the log. Mend the examples, then start a new run.
     - *train* red: its log ends with the job's. Clear it; training goes on from its last checkpoint.
     - An *answer* task red: clear it with what is downstream; answers that were finished are kept.
-    - *reject* or *hold* green: the log gives the sentence that decided. More or better examples help, not wider margins.
+    - *reject* or *hold* green: the log gives the sentence that decided. More or better examples help; wider margins
+      do not.
     - A bad adapter is live: trigger `roll_back_<knowledge base>`; with part `adapter`, only the adapter goes back.
     """
     from liftgate.config.reading import read_knowledge_base
@@ -69,4 +70,4 @@ def _schedule(config: Adapter, kb: str) -> Any:
         return on_time_or_event(config.schedule, asset(kb, "index"))
     if "index" in config.run_on:
         return [asset(kb, "index")]
-    return CronTriggerTimetable(config.schedule, timezone="UTC") if config.run_on else None
+    return on_time(config.schedule) if config.run_on else None

@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
+from airflow.sdk import DAG, TaskGroup
 
-from liftgate_airflow.dag import liftgate_dag
+from liftgate_airflow.dag import liftgate_dag, on_time
 from liftgate_airflow.step import freeze_configuration, step
 
 PATIENCE: dict[str, Any] = {"retries": 4, "retry_delay": timedelta(minutes=15), "retry_policy": None}
@@ -31,9 +31,7 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
     - *prune* red: nothing that is kept was touched. Clear it.
     - *compare_newest* red with rows missing: start a backfill of `kb_<name>` over all dates, which writes them again.
     """
-    with liftgate_dag(
-        "housekeeping", page=housekeeping.__doc__, schedule=CronTriggerTimetable("30 5 * * *", timezone="UTC")
-    ) as dag:
+    with liftgate_dag("housekeeping", page=housekeeping.__doc__, schedule=on_time("30 5 * * *")) as dag:
         for name, path in files.items():
             with TaskGroup(name):
                 pruned = step("liftgate.housekeeping.prune", **PATIENCE)()

@@ -16,6 +16,8 @@ from liftgate_airflow.step import freeze_configuration, step
 if TYPE_CHECKING:
     from liftgate.config.knowledge_base import KnowledgeBase
 
+BATCH = "batch {{ task.op_kwargs['batch'] }}"
+
 
 def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     """Bring the index up to date with its sources, measure it against what is live, and promote it if it holds up.
@@ -59,26 +61,21 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
         params=run_params(),
     ) as dag:
         models = config.models_pool
+        frozen = freeze_configuration(path)
+        listed = step("liftgate.sources.listing.list_sources")()
+        access = step("liftgate.access.apply_access")()
         turn = WaitForTurn()
         plan = step("liftgate.plan.plan_changes")()
         go_on = step("liftgate.plan.stop_if_nothing_to_do", kind=task.short_circuit)()
-        indexed = step(
-            "liftgate.indexing.index_changes",
-            "batch",
-            pool=models,
-            map_index_template="batch {{ task.op_kwargs.batch }}",
-        ).expand(batch=plan)
+        index_changes = step("liftgate.indexing.index_changes", "batch", pool=models, map_index_template=BATCH)
+        indexed = index_changes.expand(batch=plan)
         closed = step("liftgate.indexing.close_generation")()
         released = step("liftgate.turns.release_turn")().as_teardown(setups=turn)
         valid = step("liftgate.validation.steps.validate_chunks", pool=models)()
         candidate = step("liftgate.releases.propose.propose_candidate", kind=task.short_circuit)()
         evidence = step("liftgate.evaluation.retrieve_for_questions.retrieve_for_questions", pool=models)(candidate)
         verdict = step("liftgate.evaluation.evaluate.evaluate")(evidence)
-
-        listed = step("liftgate.sources.listing.list_sources")()
-        access = step("liftgate.access.apply_access")()
-        chain(freeze_configuration(path), listed, access, turn, plan, go_on, indexed, closed)
-        closed >> [released, valid]
-        valid >> candidate
-        verdict >> outcome(candidate, emits=[asset(config.name, "index"), asset(config.name, "release")])
+        decided = outcome(candidate, emits=[asset(config.name, "index"), asset(config.name, "release")])
+        chain(frozen, listed, access, turn, plan, go_on, indexed, closed, [released, valid])
+        chain(valid, candidate, evidence, verdict, decided)
     return dag

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liftgate.database import Connection, queries
 from liftgate.errors import LiftgateError
@@ -20,17 +20,16 @@ if TYPE_CHECKING:
 def evaluate(runtime: Runtime, run: Run, evaluation_id: int) -> str:
     """Compute the verdict from the stored evidence, store it in the ledger, and return its outcome.
 
-    A verdict that is in the ledger already is returned as it stands.
+    A verdict that is in the ledger already is returned as it stands. If another one was formed on the candidate since,
+    an event says that this one holds again.
     """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, run.kb)
         frame = queries().evaluation(connection, id=evaluation_id)
         pair = {key: frame[key] for key in ("candidate_fingerprint", "evaluation_fingerprint")}
         found = queries().verdict_on(connection, kb=run.kb, **pair)
-        if found:
-            verdict = Verdict.from_json(found["verdict"])
-        else:
-            verdict = replay(stored_evidence(connection, evaluation_id))
+        verdict = Verdict.from_json(found["verdict"]) if found else replay(stored_evidence(connection, evaluation_id))
+        if not found:
             queries().add_verdict(
                 connection,
                 kb=run.kb,
@@ -41,18 +40,27 @@ def evaluate(runtime: Runtime, run: Run, evaluation_id: int) -> str:
                 run_id=run.run_id,
                 **pair,
             )
-            record(
-                connection,
-                run.kb,
-                "evaluated",
-                by=run.run_id,
-                run_id=run.run_id,
-                release=frame["release"],
-                why=verdict.summary[0],
-                details={"outcome": verdict.outcome, "evaluation": evaluation_id},
-            )
+        _record_if_new(connection, run, frame, verdict)
     _print(verdict)
     return verdict.outcome
+
+
+def _record_if_new(connection: Connection, run: Run, frame: dict[str, Any], verdict: Verdict) -> None:
+    """An event, unless the newest one about this candidate names the same evaluation."""
+    known = queries().verdicts_of(connection, kb=run.kb, candidate_fingerprint=frame["candidate_fingerprint"])
+    newest = next(iter(known))
+    if newest["evaluation_id"] == frame["id"] and newest["reached_at"]:
+        return
+    record(
+        connection,
+        run.kb,
+        "evaluated",
+        by=run.run_id,
+        run_id=run.run_id,
+        release=frame["release"],
+        why=verdict.summary[0],
+        details={"outcome": verdict.outcome, "evaluation": frame["id"]},
+    )
 
 
 def replayed(connection: Connection, kb: str, evaluation_id: int) -> Verdict:

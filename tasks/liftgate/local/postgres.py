@@ -167,20 +167,26 @@ def _end_with_parent() -> None:
 
 def _wait_until_ready(server: LocalPostgres) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            psycopg.connect(server.url(SUPERUSER), connect_timeout=5).close()
-            return
-        except psycopg.OperationalError as error:
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                server.stop()
-                raise ConfigurationError(_why_not_ready(server, error)) from error
+    while not _answers(server):
+        if server.process.poll() is not None or time.monotonic() > deadline:
+            server.stop()
+            raise ConfigurationError(_why_not_ready(server))
         time.sleep(0.05)
 
 
-def _why_not_ready(server: LocalPostgres, error: psycopg.Error) -> str:
+def _answers(server: LocalPostgres) -> bool:
+    """Whether it takes connections, and is not another server that has the folder already."""
+    try:
+        psycopg.connect(server.url(SUPERUSER), connect_timeout=5).close()
+        owner = (server.data / "postmaster.pid").read_text().split()[0]
+    except (psycopg.OperationalError, FileNotFoundError):
+        return False
+    return int(owner) == server.process.pid
+
+
+def _why_not_ready(server: LocalPostgres) -> str:
     log = server.data.parent / "postgres.log"
-    last = log.read_text(errors="replace").strip().splitlines()[-3:] or [str(error)]
+    last = log.read_text(errors="replace").strip().splitlines()[-3:]
     return (
         f"Expected the local PostgreSQL in {server.data} to start, found: {' / '.join(last)}. "
         f"Stop another server of that folder, or remove the folder. The log is {log}."

@@ -90,6 +90,15 @@ def releases(connection: Connection, kb: str) -> list[Release]:
     ]
 
 
+def require_rows(connection: Connection, one: Release) -> None:
+    """Refuse to make a release live whose rows have been deleted."""
+    if queries().is_pruned(connection, kb=one.kb, generation=one.makeup.retrieval.generation):
+        raise PromotionRefused(
+            f"Expected the rows of release {one.n} of {one.kb} to be kept, found that they are pruned. Choose a newer "
+            "one, or raise retention.keep_releases for the next time."
+        )
+
+
 def hold(connection: Connection, kb: str) -> Hold | None:
     """The promotion hold, if one is set."""
     row = queries().promotion_hold(connection, kb=kb)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
-from liftgate.releases.ledger import Release, hold, live, lock_ledger, record, release
+from liftgate.releases.ledger import Release, hold, live, lock_ledger, record, release, require_rows
 from liftgate.runs import Run
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Branch = Literal["promote", "reject", "hold"]
 NEVER_OVERRIDDEN = ("leak", "data_quality")
+WAS_LIVE = ("promoted", "rolled_back")
+"""Outcomes of a release that went live, which stay when something else is live now."""
 
 
 def decide(runtime: Runtime, run: Run, candidate: int) -> Branch:
@@ -37,7 +39,7 @@ def promote(
     """Make a release live, if the ledger allows it. Repeated by the same run, it succeeds and changes nothing.
 
     A candidate whose parent is no longer live becomes `superseded`: it was judged against something else.
-    Raises PromotionRefused on a hold, or without a verdict `promote` or an override.
+    Raises PromotionRefused on a hold, without a verdict `promote` or an override, or where its rows are pruned.
     """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, kb)
@@ -47,10 +49,12 @@ def promote(
             return "promoted"
         if candidate.parent != (current.n if current else None):
             why = f"judged against release {candidate.parent}, while {current.n if current else 'nothing'} is live"
-            record(connection, kb, "superseded", by=by, run_id=run_id, release=n, why=why)
+            if candidate.outcome not in ("superseded", *WAS_LIVE):
+                record(connection, kb, "superseded", by=by, run_id=run_id, release=n, why=why)
             print(f"Release {n} of {kb} is superseded: {why}. The next run builds on what is live.")
             return "superseded"
         _require_allowed(connection, candidate)
+        require_rows(connection, candidate)
         record(connection, kb, "promoted", by=by, run_id=run_id, release=n, why=why)
     print(f"Release {n} of {kb} is live.")
     return "promoted"
@@ -94,7 +98,7 @@ def _require_allowed(connection: Connection, candidate: Release) -> None:
             f"Expected no hold on promotions of {candidate.kb}, found one since {held.since:%Y-%m-%d %H:%M} by "
             f"{held.by_whom}: {held.why}. `liftgate releases resume {candidate.kb}` lifts it."
         )
-    fled = queries().rolled_back_from(connection, kb=candidate.kb, n=candidate.n)
+    fled = queries().rolled_back_from(connection, kb=candidate.kb, candidate_fingerprint=candidate.fingerprint)
     overrides = queries().events_of_release(connection, kb=candidate.kb, n=candidate.n, kinds=["overridden"])
     if any(fled is None or event["n"] > fled["n"] for event in overrides):
         return

@@ -41,7 +41,7 @@ def propose_prompt(runtime: Runtime, run: Run) -> int:
 
 
 def propose(runtime: Runtime, run: Run, component: str, makeup: Makeup) -> int:
-    """The number of the release for that makeup: an open or held one again, otherwise a new one. 0: it is live.
+    """The number of the release for that makeup, a new one if the last was rejected or superseded. 0: it is live.
 
     A newer candidate of a component supersedes those that still wait.
     """

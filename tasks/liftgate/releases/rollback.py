@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
-from liftgate.releases.ledger import Release, hold, live, lock_ledger, record, release
+from liftgate.releases.ledger import Release, hold, live, lock_ledger, record, release, require_rows
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -61,11 +61,7 @@ def _require_kept(connection: Connection, kb: str, n: int) -> Release:
             f"Expected a release of {kb} that was live, found release {n}, which never was. "
             "`liftgate releases list` shows which were."
         )
-    if queries().is_pruned(connection, kb=kb, generation=target.makeup.retrieval.generation):
-        raise PromotionRefused(
-            f"Expected the rows of release {n} of {kb} to be kept, found that they are pruned. Choose a newer one, "
-            "or raise retention.keep_releases for the next time."
-        )
+    require_rows(connection, target)
     return target
 
 

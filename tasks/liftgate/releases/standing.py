@@ -59,9 +59,10 @@ def reason_to_stop(runtime: Runtime, connection: Connection, run: Run, base: Gen
         return None
     if found["outcome"] != "promote":
         return f"release {found['release']} was judged {found['outcome']}, and nothing has changed since."
-    held = hold(connection, run.kb)
-    if held and release(connection, run.kb, found["release"]).outcome == "held":
-        return f"release {found['release']} is held since {held.since:%Y-%m-%d %H:%M}: {held.why}"
+    held, parent = hold(connection, run.kb), current.n if current else None
+    n = queries().release_of(connection, kb=run.kb, fingerprint=makeup.fingerprint, parent=parent)
+    if held and n is not None and release(connection, run.kb, n).outcome == "held":
+        return f"release {n} is held since {held.since:%Y-%m-%d %H:%M}: {held.why}"
     return None
 
 

@@ -13,6 +13,9 @@ from liftgate.config.sources import FolderSource, S3Source
 from liftgate.errors import DocumentChanged, SourceError
 from liftgate.sources.identity import Listed
 
+_STRICT: dict[str, dict[str, str]] = {"file": {"on_error": "raise"}}
+"""By default fsspec leaves out local folders that it cannot read, so that they would look like removals."""
+
 
 class Source(Protocol):
     """Where documents come from. `list` never opens a document; `read` never returns another version than listed."""
@@ -41,7 +44,7 @@ class FileSystemSource:
     def list(self) -> Iterator[Listed]:
         """Every file whose path matches, in the order of their paths."""
         try:
-            found = self._files().find(self._root, detail=True)
+            found = self._files().find(self._root, detail=True, **_STRICT.get(self._protocol, {}))
         except Exception as error:
             raise SourceError(_broken(f"the files below {self._root}", error)) from error
         for path, info in sorted(found.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liftgate.answering.base_model import base_revision
+from liftgate.answering.generator import thread_settings
 from liftgate.config.training import TrainingBlock
 from liftgate.database import queries
 from liftgate.errors import ConfigurationError, JobFailed
@@ -75,9 +76,10 @@ def _spec(runtime: Runtime, run: Run, tuning_set: str) -> TrainingSpec:
             *("--train_jsonl", f"{DATA}/{tuning_set}/train.jsonl"),
             *("--output_dir", f"{ARTIFACTS}/{_folder(runtime, run, tuning_set)}"),
             *training.trainer_arguments(),
+            "--resume",
         ),
         resources=Resources(training.resources.cpus, training.resources.memory, training.resources.gpus),
-        env={"OMP_NUM_THREADS": str(runtime.settings.cpu_threads), "HF_HUB_OFFLINE": "1"},
+        env={**thread_settings(runtime.settings), "HF_HUB_OFFLINE": "1"},
         volumes=(Volume(training.claims.data, DATA), Volume(training.claims.artifacts, ARTIFACTS)),
         namespace=training.namespace,
         retries=training.retries,

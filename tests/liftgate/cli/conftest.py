@@ -1,4 +1,4 @@
-"""The command line in this process, with the settings of the test's own database."""
+"""The command line in this process, with the settings of the shared database."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Command = Callable[..., Result]
 
 
 @pytest.fixture
-def liftgate(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Command:
+def liftgate(shared_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run `liftgate` with these arguments."""
-    for name, value in runtime.settings.model_dump().items():
+    for name, value in shared_runtime.settings.model_dump().items():
         monkeypatch.setenv(f"LIFTGATE_{name.upper()}", str(value))
     monkeypatch.setenv("COLUMNS", "240")
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -47,9 +46,7 @@ def test_database_that_does_not_answer_is_said(liftgate: Any, monkeypatch: pytes
 def test_database_without_tables_says_how_to_make_them(
     liftgate: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+    monkeypatch.setenv("LIFTGATE_DATABASE_URL", database_url)
     result = liftgate("releases", "list", "small")
     assert (result.exit_code, "liftgate db upgrade" in result.stderr) == (2, True)
     assert liftgate("db", "upgrade").stdout.startswith("Applied: 0001_initial")
@@ -65,8 +62,8 @@ def test_unknown_knowledge_base_is_exit_code_1(liftgate: Any) -> None:
 def test_gate_has_the_exit_codes_of_its_report(liftgate: Any, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     good = (
-        '{"question": "q", "context": "Sixteen weeks of leave.", "answer": {"summary": "Sixteen weeks.", "risk": "none",'
-        ' "next_steps": [], "citations": ["doc:leave.md"]}}\n'
+        '{"question": "q", "context": "Sixteen weeks of leave.", "answer": '
+        '{"summary": "Sixteen weeks.", "risk": "none", "next_steps": [], "citations": ["doc:leave.md"]}}\n'
     )
     for text, code in ((good, 0), (good.replace("Sixteen weeks of leave.", "Nothing."), 1), ("", 2), ("broken", 2)):
         rows.write_text(text)

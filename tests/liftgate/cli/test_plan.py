@@ -7,9 +7,9 @@ from liftgate.database import queries
 TABLES = ("runs", "listings", "listed_documents", "document_access", "plans", "generations", "manifest", "chunks")
 
 
-def stored(small: Any) -> dict[str, list[dict[str, Any]]]:
+def stored(kb: Any) -> dict[str, list[dict[str, Any]]]:
     """Everything that a run might have written."""
-    with small.runtime.database.transaction() as connection:
+    with kb.runtime.database.transaction() as connection:
         return {table: list(connection.execute(f"SELECT t::text AS row FROM {table} t ORDER BY 1")) for table in TABLES}
 
 
@@ -19,62 +19,62 @@ def numbers(output: str) -> dict[str, int]:
     return {row[1]: int(row[2]) for row in cells}
 
 
-def test_plan_counts_changes_and_writes_nothing(small: Any, liftgate: Any) -> None:
-    small.index()
-    small.write("leave.md", "# Leave\n\nParents receive twenty weeks.\n")
-    small.write("travel.md", None)
-    small.write("new.md", "# New\n\nSomething new.\n")
-    small.write("kept.md", "# Kept\n")
-    before = stored(small)
-    result = liftgate("plan", small.file)
+def test_plan_counts_changes_and_writes_nothing(kb: Any, liftgate: Any) -> None:
+    kb.index()
+    kb.write("leave.md", "# Leave\n\nParents receive twenty weeks.\n")
+    kb.write("travel.md", None)
+    kb.write("new.md", "# New\n\nSomething new.\n")
+    kb.write("kept.md", "# Kept\n")
+    before = stored(kb)
+    result = liftgate("plan", kb.file)
     assert result.exit_code == 0, result.output
     found = numbers(result.stdout)
     assert (found["new"], found["changed"], found["gone"], found["same"]) == (2, 1, 1, 0)
     assert "open 3 documents" in result.stdout
     assert "No brake would hold it." in result.stdout
-    assert stored(small) == before
+    assert stored(kb) == before
 
 
-def test_plan_of_a_first_run_opens_everything(small: Any, liftgate: Any) -> None:
-    result = liftgate("plan", small.file)
+def test_plan_of_a_first_run_opens_everything(kb: Any, liftgate: Any) -> None:
+    result = liftgate("plan", kb.file)
     assert numbers(result.stdout)["new"] == 2
     assert "A run would write a new generation" in result.stdout
 
 
-def test_plan_shows_the_brake_with_its_remedy_and_the_price(small: Any, liftgate: Any) -> None:
-    small.index()
-    small.write_settings(brakes={"max_removed_share": 0.1, "price_per_million_tokens": 1_000_000})
-    small.write("travel.md", None)
-    result = liftgate("plan", small.file)
+def test_plan_shows_the_brake_with_its_remedy_and_the_price(kb: Any, liftgate: Any) -> None:
+    kb.index()
+    kb.write_settings(brakes={"max_removed_share": 0.1, "price_per_million_tokens": 1_000_000})
+    kb.write("travel.md", None)
+    result = liftgate("plan", kb.file)
     assert result.exit_code == 0
     assert "allow_removals_up_to: 1" in result.stdout
-    small.write("big.md", "word " * 400)
-    assert "500.00 at the configured price" in liftgate("plan", small.file).stdout
+    kb.write("big.md", "word " * 400)
+    assert "500.00 at the configured price" in liftgate("plan", kb.file).stdout
 
 
-def test_plan_counts_documents_that_would_become_wider(small: Any, liftgate: Any) -> None:
-    small.index()
-    small.write_settings(access={"default_groups": ["staff", "guests"]})
-    result = liftgate("plan", small.file)
+def test_plan_counts_documents_that_would_become_wider(kb: Any, liftgate: Any) -> None:
+    kb.index()
+    kb.write_settings(access={"default_groups": ["staff", "guests"]})
+    result = liftgate("plan", kb.file)
     assert numbers(result.stdout)["wider"] == 2
-    with small.runtime.database.transaction() as connection:
-        assert queries().access_of(connection, kb="small", source="documents", uri="leave.md")["groups"] == ["staff"]
+    with kb.runtime.database.transaction() as connection:
+        assert queries().access_of(connection, kb=kb.name, source="documents", uri="leave.md")["groups"] == ["staff"]
 
 
-def test_plan_says_why_there_is_nothing_to_do(small: Any, liftgate: Any, promoted: Any) -> None:
-    promoted(small.runtime, "small", small.propose())
-    result = liftgate("plan", small.file)
+def test_plan_says_why_there_is_nothing_to_do(kb: Any, liftgate: Any, promoted: Any) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    result = liftgate("plan", kb.file)
     assert "nothing to do: live is release 1" in result.stdout
 
 
-def test_plan_of_unchanged_sources_that_wait_for_a_verdict_only_judges(small: Any, liftgate: Any) -> None:
-    small.propose()
-    assert "only judge" in liftgate("plan", small.file).stdout
+def test_plan_of_unchanged_sources_that_wait_for_a_verdict_only_judges(kb: Any, liftgate: Any) -> None:
+    kb.propose()
+    assert "only judge" in liftgate("plan", kb.file).stdout
 
 
-def test_listing_that_breaks_off_is_shown_as_a_brake(small: Any, liftgate: Any) -> None:
-    small.index()
-    small.write_settings(
+def test_listing_that_breaks_off_is_shown_as_a_brake(kb: Any, liftgate: Any) -> None:
+    kb.index()
+    kb.write_settings(
         ingestion={"source": {"type": "s3", "bucket": "no-such-bucket"}, "embeddings": {}},
     )
-    assert "one that broke off" in liftgate("plan", small.file).stdout
+    assert "one that broke off" in liftgate("plan", kb.file).stdout

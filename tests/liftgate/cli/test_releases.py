@@ -16,12 +16,12 @@ from liftgate.releases import promotion
 from liftgate.releases.ledger import release
 
 
-def judged(small: Any, *, right: int, questions: int = 60) -> int:
+def judged(kb: Any, *, right: int, questions: int = 60) -> int:
     """A candidate that was judged as a first release, `right` of the questions answered by its context."""
-    run = small.index()
-    n: int = small.propose()
-    with small.runtime.database.transaction() as connection:
-        candidate = release(connection, "small", n)
+    run = kb.index()
+    n: int = kb.propose()
+    with kb.runtime.database.transaction() as connection:
+        candidate = release(connection, kb.name, n)
         conditions = retrieval_conditions(connection, run)
         sides = sides_for(connection, candidate, conditions)
     rows = [
@@ -32,75 +32,75 @@ def judged(small: Any, *, right: int, questions: int = 60) -> int:
     made_of = {"candidate": sides.made_of(conditions)["candidate"]}
     comparison = Comparison(component="retrieval", made_of=made_of, rows=tuple(rows), data_quality=True)
     rules = policy.first_release(run.config.gate)
-    evaluate(small.runtime, run, store_evaluation(small.runtime, run, candidate, conditions, rules, comparison))
-    promotion.reject(small.runtime, run, n) if right < questions / 2 else None
+    evaluate(kb.runtime, run, store_evaluation(kb.runtime, run, candidate, conditions, rules, comparison))
+    promotion.reject(kb.runtime, run, n) if right < questions / 2 else None
     return n
 
 
-def test_release_is_promoted_rolled_back_and_promoted_again(small: Any, liftgate: Any, promoted: Any) -> None:
-    assert liftgate("releases", "promote", "small", judged(small, right=60), "--why", "first").exit_code == 0
-    small.write("leave.md", "# Leave\n\nTwenty weeks.\n")
-    second = small.propose()
-    promoted(small.runtime, "small", second)
-    back = liftgate("releases", "roll-back", "small", 1, "--kind", "drill", "--why", "exercise")
+def test_release_is_promoted_rolled_back_and_promoted_again(kb: Any, liftgate: Any, promoted: Any) -> None:
+    assert liftgate("releases", "promote", kb.name, judged(kb, right=60), "--why", "first").exit_code == 0
+    kb.write("leave.md", "# Leave\n\nTwenty weeks.\n")
+    second = kb.propose()
+    promoted(kb.runtime, kb.name, second)
+    back = liftgate("releases", "roll-back", kb.name, 1, "--kind", "drill", "--why", "exercise")
     assert back.exit_code == 0, back.output
-    listed = liftgate("releases", "list", "small").stdout
+    listed = liftgate("releases", "list", kb.name).stdout
     assert "1 (live)" in listed
     assert "on hold" in listed
     assert "behind its sources" in listed
-    assert liftgate("releases", "promote", "small", 2, "--why", "again").exit_code == 1
-    assert liftgate("releases", "resume", "small").exit_code == 0
-    assert "There is no hold" in liftgate("releases", "resume", "small").stdout
+    assert liftgate("releases", "promote", kb.name, 2, "--why", "again").exit_code == 1
+    assert liftgate("releases", "resume", kb.name).exit_code == 0
+    assert "There is no hold" in liftgate("releases", "resume", kb.name).stdout
 
 
-def test_ledger_says_who_acted_at_the_command_line(small: Any, liftgate: Any) -> None:
-    liftgate("releases", "promote", "small", judged(small, right=60), "--why", "it is good")
-    with small.runtime.database.transaction() as connection:
-        event = queries().last_event_of(connection, kb="small", kinds=["promoted"])
+def test_ledger_says_who_acted_at_the_command_line(kb: Any, liftgate: Any) -> None:
+    liftgate("releases", "promote", kb.name, judged(kb, right=60), "--why", "it is good")
+    with kb.runtime.database.transaction() as connection:
+        event = queries().last_event_of(connection, kb=kb.name, kinds=["promoted"])
     assert (event["by_whom"], event["why"]) == (getpass.getuser(), "it is good")
     assert event["run_id"].startswith(f"cli:{getpass.getuser()}:")
 
 
-def test_release_without_a_verdict_is_not_promoted_and_overridden_neither(small: Any, liftgate: Any) -> None:
-    n = small.propose()
+def test_release_without_a_verdict_is_not_promoted_and_overridden_neither(kb: Any, liftgate: Any) -> None:
+    n = kb.propose()
     for more in ([], ["--override"]):
-        result = liftgate("releases", "promote", "small", n, "--why", "please", *more)
+        result = liftgate("releases", "promote", kb.name, n, "--why", "please", *more)
         assert (result.exit_code, "verdict" in result.stderr) == (1, True)
 
 
-def test_rejected_release_goes_live_only_by_an_override(small: Any, liftgate: Any) -> None:
-    n = judged(small, right=10)
-    assert liftgate("releases", "promote", "small", n, "--why", "please").exit_code == 1
-    assert liftgate("releases", "promote", "small", n, "--why", "I answer for it", "--override").exit_code == 0
-    assert "overridden" in liftgate("releases", "show", "small", n).stdout
+def test_rejected_release_goes_live_only_by_an_override(kb: Any, liftgate: Any) -> None:
+    n = judged(kb, right=10)
+    assert liftgate("releases", "promote", kb.name, n, "--why", "please").exit_code == 1
+    assert liftgate("releases", "promote", kb.name, n, "--why", "I answer for it", "--override").exit_code == 0
+    assert "overridden" in liftgate("releases", "show", kb.name, n).stdout
 
 
 def test_release_judged_against_another_one_is_superseded_with_exit_code_1(
-    small: Any, liftgate: Any, promoted: Any
+    kb: Any, liftgate: Any, promoted: Any
 ) -> None:
-    n = judged(small, right=60)
-    small.write("leave.md", "# Leave\n\nTwenty weeks.\n")
-    promoted(small.runtime, "small", small.propose())
-    result = liftgate("releases", "promote", "small", n, "--why", "late")
+    n = judged(kb, right=60)
+    kb.write("leave.md", "# Leave\n\nTwenty weeks.\n")
+    promoted(kb.runtime, kb.name, kb.propose())
+    result = liftgate("releases", "promote", kb.name, n, "--why", "late")
     assert (result.exit_code, "superseded" in result.stdout) == (1, True)
 
 
-def test_list_has_a_line_for_each_release_with_outcome_and_verdict(small: Any, liftgate: Any) -> None:
-    judged(small, right=10)
-    small.write("leave.md", "# Leave\n\nTwenty weeks.\n")
-    small.propose()
-    lines = [line for line in liftgate("releases", "list", "small").stdout.splitlines() if "generation" in line]
+def test_list_has_a_line_for_each_release_with_outcome_and_verdict(kb: Any, liftgate: Any) -> None:
+    judged(kb, right=10)
+    kb.write("leave.md", "# Leave\n\nTwenty weeks.\n")
+    kb.propose()
+    lines = [line for line in liftgate("releases", "list", kb.name).stdout.splitlines() if "generation" in line]
     first, second = ([cell.strip() for cell in line.split("│")] for line in lines)
     assert first[1:6] == ["1", "retrieval", first[3], "rejected", "reject"]
     assert second[1:6] == ["2", "retrieval", second[3], "open", "none"]
 
 
-def test_show_replays_the_verdict_from_its_rows(small: Any, liftgate: Any) -> None:
-    n = judged(small, right=60)
-    shown = liftgate("releases", "show", "small", n)
+def test_show_replays_the_verdict_from_its_rows(kb: Any, liftgate: Any) -> None:
+    n = judged(kb, right=60)
+    shown = liftgate("releases", "show", kb.name, n)
     assert shown.exit_code == 0, shown.output
     assert "Computed again from 120 rows of evidence" in shown.stdout
-    line = next(line for line in shown.stdout.splitlines() if "floor recall" in line)
+    line = next(line for line in shown.stdout.splitlines() if line.startswith("│ floor recall"))
     cells = [cell.strip() for cell in line.split("│")]
     assert cells[2:4] == ["pass", "1.000"]
     assert " to 1.000" in cells[6]
@@ -108,16 +108,18 @@ def test_show_replays_the_verdict_from_its_rows(small: Any, liftgate: Any) -> No
     assert cells[9] == "60 in 60 families"
 
 
-def test_show_refuses_a_verdict_that_its_rows_do_not_give(small: Any, liftgate: Any) -> None:
-    n = judged(small, right=60)
-    with small.runtime.database.transaction() as connection:
-        connection.execute("UPDATE evidence SET value = 0")
-    result = liftgate("releases", "show", "small", n)
+def test_show_refuses_a_verdict_that_its_rows_do_not_give(kb: Any, liftgate: Any) -> None:
+    n = judged(kb, right=60)
+    with kb.runtime.database.transaction() as connection:
+        connection.execute(
+            "UPDATE evidence SET value = 0 WHERE evaluation_id IN (SELECT id FROM evaluations WHERE kb = %s)", [kb.name]
+        )
+    result = liftgate("releases", "show", kb.name, n)
     assert (result.exit_code, "The evidence was changed" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("n", [0, 7])
-def test_unknown_release_is_an_error(small: Any, liftgate: Any, n: int) -> None:
-    small.propose()
-    result = liftgate("releases", "show", "small", n)
-    assert (result.exit_code, f"release {n} of small" in result.stderr) == (1, True)
+def test_unknown_release_is_an_error(kb: Any, liftgate: Any, n: int) -> None:
+    kb.propose()
+    result = liftgate("releases", "show", kb.name, n)
+    assert (result.exit_code, f"release {n} of {kb.name}" in result.stderr) == (1, True)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liftgate.cli.doctor import Finding, check
+from liftgate.runtime import Runtime
+
+ROOT = Path(__file__).parents[3]
+HANDBOOK = ROOT / "examples" / "handbook"
+TRAINER = ROOT / "trainer_image"
+
+
+def problems(findings: list[Finding]) -> dict[str, str]:
+    return {finding.what: finding.said for finding in findings if not finding.ok}
+
+
+@pytest.mark.slow
+def test_sound_installation_with_the_example_has_no_problem(shared_runtime: Runtime) -> None:
+    files = [HANDBOOK / "knowledge_bases" / "handbook.yaml", HANDBOOK / "adapters" / "handbook.yaml"]
+    findings = check(shared_runtime.settings.model_copy(update={"trainer_dir": str(TRAINER)}), files)
+    assert problems(findings) == {}
+    assert {"database", "migrations", "pgvector", "files", "handbook.yaml: questions"} <= {f.what for f in findings}
+
+
+def test_each_broken_setting_is_told_with_its_remedy(shared_runtime: Runtime, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    broken = {
+        "database_url": "postgresql://nobody@127.0.0.1:1/none",
+        "files_url": str(tmp_path / "file"),
+        "models_dir": str(tmp_path / "none"),
+        "trainer_dir": str(tmp_path / "none"),
+        "cpu_threads": 10_000,
+    }
+    found = problems(check(shared_runtime.settings.model_copy(update=broken), []))
+    assert set(found) == {"database", "migrations", "pgvector", "files", "models folder", "trainer", "threads"}
+    assert "LIFTGATE_DATABASE_URL" in found["database"]
+    assert "LIFTGATE_FILES_URL" in found["files"]
+    assert "python -m liftgate.local.models" in found["models folder"]
+    assert "LIFTGATE_TRAINER_DIR" in found["trainer"]
+
+
+def test_files_elsewhere_than_in_a_folder_are_a_problem(shared_runtime: Runtime) -> None:
+    """This version would take the address for the name of a folder."""
+    settings = shared_runtime.settings.model_copy(update={"files_url": "s3://bucket/files"})
+    assert "every worker" in problems(check(settings, []))["files"]
+
+
+def test_empty_database_lacks_migrations_and_pgvector(shared_runtime: Runtime, database_url: str) -> None:
+    settings = shared_runtime.settings.model_copy(update={"database_url": database_url, "trainer_dir": str(TRAINER)})
+    found = problems(check(settings, []))
+    assert set(found) == {"migrations", "pgvector"}
+    assert "liftgate db upgrade" in found["migrations"]
+
+
+def test_each_mistake_of_a_configuration_is_its_own_finding(kb: Any) -> None:
+    kb.settings["ingestion"] |= {
+        "chunking": {"chunk_size_tokens": 300},
+        "vector_index": {"dims": 7},
+        "retrieval_defaults": {"rerank": True},
+    }
+    kb.settings["answers"] |= {"base_model": "nowhere/none"}
+    kb.write_settings()
+    (kb.folder / "prompt.md").write_text("no front matter")
+    (kb.folder / "questions.jsonl").write_text("broken")
+    for path in (kb.folder / "documents").iterdir():
+        path.unlink()
+    found = problems(check(kb.runtime.settings, [kb.file]))
+    wanted = "source documents, embedder, index, reranker, base model, prompt, questions, families"
+    assert [what.removeprefix(f"{kb.file.name}: ") for what in found if kb.file.name in what] == wanted.split(", ")
+    assert "chunk_size_tokens of at most" in found[f"{kb.file.name}: embedder"]
+
+
+def test_file_that_does_not_validate_is_one_finding(kb: Any) -> None:
+    kb.write_settings(unknown=1)
+    assert "no such setting" in problems(check(kb.runtime.settings, [kb.file]))[f"{kb.file.name}: settings"]
+
+
+def test_question_that_names_another_family_than_its_source_is_found(kb: Any) -> None:
+    (kb.folder / "families.yaml").write_text("leave: [leave.md]\nhours: [leave.md]\n")
+    kb.write_settings(questions={"file": "../questions.jsonl", "families": "../families.yaml"})
+    found = problems(check(kb.runtime.settings, [kb.file]))[f"{kb.file.name}: families"]
+    assert "q-1" in found
+    assert "more than one family" in found
+
+
+def test_command_ends_with_1_where_there_is_a_problem(kb: Any, liftgate: Any) -> None:
+    kb.write_settings(unknown=1)
+    result = liftgate("doctor", "--config", kb.file)
+    assert (result.exit_code, f"PROBLEM  {kb.file.name}: settings" in result.stdout) == (1, True)
+    assert "problem(s)." in result.stdout

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import Any
+
+from liftgate.releases.outcomes import notify
+from liftgate.releases.rollback import resume, roll_back
+from liftgate.releases.standing import behind_since
+
+
+def reason(judged: Any) -> str:
+    """Why the newest plan has nothing to do."""
+    found: str = judged.query("SELECT counts ->> 'reason' AS r FROM plans ORDER BY id DESC LIMIT 1")[0]["r"]
+    return found
+
+
+def behind(judged: Any) -> Any:
+    with judged.runtime.database.transaction() as connection:
+        return behind_since(connection, "small")
+
+
+def test_nothing_to_do_while_live_holds_what_the_sources_hold(judged: Any) -> None:
+    assert judged.whole_run() == (0, "nothing")
+    assert reason(judged) == "live is release 1, which holds what the sources hold."
+
+
+def test_rejected_candidate_is_left_alone_until_evidence_is_added(judged: Any) -> None:
+    judged.retrieve_by(min_score=0.99)
+    assert judged.whole_run() == (2, "reject")
+    assert judged.whole_run() == (0, "nothing")
+    assert reason(judged) == "release 2 was judged reject, and nothing has changed since."
+    judged.ask_more()
+    generations = judged.count("generations")
+    run = judged.index()
+    assert judged.kind(run) == "verify"
+    assert judged.end(*judged.judge(run)) == "reject"
+    assert judged.count("generations") == generations
+
+
+def test_inconclusive_candidate_is_judged_again_without_indexing_when_questions_are_added(judged: Any) -> None:
+    questions = judged.questions
+    judged.questions = questions[:20]
+    judged.write_questions()
+    judged.retrieve_by(top_k=4)
+    assert judged.whole_run() == (2, "hold")
+    assert judged.whole_run() == (0, "nothing")
+    assert reason(judged) == "release 2 was judged inconclusive, and nothing has changed since."
+    judged.questions = questions
+    judged.write_questions()
+    chunks = judged.chunks()
+    run = judged.index()
+    assert judged.kind(run) == "verify"
+    _, candidate = judged.judge(run)
+    assert (candidate, judged.end(run, candidate), judged.live()) == (2, "promote", 2)
+    assert len(judged.chunks()) == len(chunks)
+
+
+def test_changed_gate_and_changed_access_are_reasons_to_judge_again(judged: Any) -> None:
+    judged.retrieve_by(min_score=0.99)
+    assert judged.whole_run() == (2, "reject")
+    judged.write_settings(gate={"floors": {"recall": 0.6}})
+    assert judged.whole_run()[1] == "reject"
+    judged.allow_groups({"secret/**": ["board"], "desk-0.md": ["staff", "guests"]}, default=["staff"])
+    assert judged.whole_run()[1] == "reject"
+    assert judged.count("verdicts") == 4
+
+
+def test_forced_run_goes_on_where_there_is_nothing_to_do(judged: Any) -> None:
+    assert judged.kind(judged.index(forced=True)) == "index"
+
+
+def test_held_candidate_is_left_alone_while_the_hold_stands(judged: Any) -> None:
+    roll_back(judged.runtime, "small", 1, kind="drill", why="a drill", by="ada", run_id="back")
+    judged.retrieve_by(top_k=4)
+    assert judged.whole_run() == (2, "hold")
+    assert judged.whole_run() == (0, "nothing")
+    assert reason(judged).endswith("rolled back from release 1: a drill")
+    resume(judged.runtime, "small", by="ada", run_id="resume")
+    assert judged.whole_run() == (2, "promote")
+
+
+def test_verdict_under_todays_conditions_decides_and_not_the_one_that_was_formed_last(judged: Any) -> None:
+    """A bad edit of the questions rejects a candidate; taken back, the verdict from before holds again."""
+    roll_back(judged.runtime, "small", 1, kind="drill", why="a drill", by="ada", run_id="back")
+    judged.retrieve_by(top_k=4)
+    assert judged.whole_run() == (2, "hold")
+    good, judged.questions = judged.questions, judged.questions[:20]
+    judged.write_questions()
+    assert judged.whole_run() == (2, "hold")
+    judged.questions = good
+    judged.write_questions()
+    resume(judged.runtime, "small", by="ada", run_id="resume")
+    assert judged.whole_run() == (2, "promote")
+    assert judged.count("verdicts") == 3
+    assert judged.whole_run() == (0, "nothing")
+
+
+def test_live_is_behind_its_sources_since_the_generation_that_was_not_promoted(judged: Any) -> None:
+    assert behind(judged) is None
+    roll_back(judged.runtime, "small", 1, kind="drill", why="test", by="ada", run_id="back")
+    judged.write("desk-0.md", judged.text(0, "On Mondays."))
+    run, candidate = judged.judge()
+    judged.end(run, candidate)
+    closed = judged.generations()[-1]["closed_at"]
+    assert behind(judged) == closed
+    assert f"{closed:%Y-%m-%d %H:%M:%S}" in notify(judged.runtime, run, candidate)
+    judged.write("desk-1.md", judged.text(1, "On Mondays."))
+    judged.index()
+    assert behind(judged) == closed
+    for number in (0, 1):
+        judged.write(f"desk-{number}.md", judged.text(number))
+    judged.index()
+    assert behind(judged) is None

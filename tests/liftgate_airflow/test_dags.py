@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HEAVY = """
+    torch transformers peft sentence_transformers weaviate unstructured great_expectations kubeflow kubernetes
+    spacy pandas scipy ir_measures numpy psycopg
+""".split()  # noqa: SIM905
+EXPECTED = {
+    "kb_handbook",
+    "prompt_handbook",
+    "adapter_handbook",
+    "roll_back_handbook",
+    "resume_handbook",
+    "housekeeping",
+}
+GATES = {
+    "kb_handbook": ["plan_changes", "close_generation", "validate_chunks", "retrieve_for_questions", "evaluate"],
+    "prompt_handbook": ["answer_with_candidate", "answer_with_baseline", "compare_answers", "evaluate"],
+    "adapter_handbook": [
+        "validate_tuning_set",
+        "train",
+        "answer_with_candidate",
+        "answer_with_baseline",
+        "compare_answers",
+        "evaluate",
+    ],
+}
+Parsed = Callable[[Path], dict[str, Any]]
+
+
+@pytest.fixture
+def dags(bundle: Path, parsed: Parsed) -> dict[str, Any]:
+    return parsed(bundle)
+
+
+def test_every_dag_is_there(dags: dict[str, Any]) -> None:
+    assert set(dags) == EXPECTED
+
+
+def test_every_dag_has_a_page_that_ends_with_triage(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        assert "### Triage" in dag.doc_md
+        named = [task.task_id.rpartition(".")[2] for task in dag.tasks]
+        assert [name for name in named if f"**{name}**" not in dag.doc_md] == [], dag.dag_id
+
+
+@pytest.mark.parametrize("dag_id", GATES)
+def test_every_gate_stands_before_the_promotion(dags: dict[str, Any], dag_id: str) -> None:
+    promote = dags[dag_id].get_task("promote")
+    before = promote.get_flat_relative_ids(upstream=True)
+    assert [gate for gate in [*GATES[dag_id], "decide"] if gate not in before] == []
+    assert promote.get_direct_relative_ids(upstream=True) >= {"decide"}
+
+
+@pytest.mark.parametrize("dag_id", GATES)
+def test_nothing_between_a_gate_and_a_promotion_runs_after_a_failure(dags: dict[str, Any], dag_id: str) -> None:
+    dag = dags[dag_id]
+    path = [*dag.get_task("promote").get_flat_relatives(upstream=True), dag.get_task("promote")]
+    assert {task.trigger_rule for task in path} == {"all_success"}
+    assert not any(task.is_teardown for task in path)
+
+
+@pytest.mark.parametrize("dag_id", GATES)
+def test_notify_ends_the_flow_whatever_branch_was_taken(dags: dict[str, Any], dag_id: str) -> None:
+    notify = dags[dag_id].get_task("notify")
+    assert notify.trigger_rule == "none_failed_min_one_success"
+    assert notify.downstream_task_ids == set()
+    assert notify.upstream_task_ids >= {"promote", "reject", "hold"}
+
+
+def test_turn_is_taken_before_anything_writes_and_given_back_by_a_teardown(dags: dict[str, Any]) -> None:
+    dag = dags["kb_handbook"]
+    wait, release = dag.get_task("wait_for_turn"), dag.get_task("release_turn")
+    assert wait.is_setup
+    assert release.is_teardown
+    assert "release_turn" in wait.downstream_task_ids
+    for name in ("plan_changes", "index_changes", "close_generation"):
+        assert "wait_for_turn" in dag.get_task(name).get_flat_relative_ids(upstream=True)
+        assert "release_turn" in dag.get_task(name).get_flat_relative_ids(upstream=False)
+    assert "wait_for_turn" not in dag.get_task("apply_access").get_flat_relative_ids(upstream=True)
+
+
+def test_every_step_is_a_function_of_the_library(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        for task in dag.tasks:
+            if (page := task.doc_md or "").startswith("`"):
+                name, module = page.split("`")[1::2]
+                assert callable(getattr(import_module(module), name))
+                assert task.task_id.rpartition(".")[2] == name
+
+
+def test_every_task_is_retried_at_least_once(dags: dict[str, Any]) -> None:
+    assert min(task.retries for dag in dags.values() for task in dag.tasks) >= 1
+
+
+def test_tasks_that_load_a_model_wait_in_the_pool_of_models(dags: dict[str, Any]) -> None:
+    pools = {task.task_id for dag in dags.values() for task in dag.tasks if task.pool == "models"}
+    assert pools >= {"index_changes", "validate_chunks", "retrieve_for_questions", "train", "answer_with_candidate"}
+    assert not pools & {"wait_for_turn", "list_sources", "promote", "decide"}
+
+
+def test_promotions_and_rollbacks_emit_their_assets(dags: dict[str, Any]) -> None:
+    def emitted(dag_id: str, task_id: str) -> set[str]:
+        return {asset.uri for asset in dags[dag_id].get_task(task_id).outlets}
+
+    assert emitted("kb_handbook", "promote") == {"liftgate://handbook/index", "liftgate://handbook/release"}
+    assert emitted("adapter_handbook", "promote") == {"liftgate://handbook/adapter", "liftgate://handbook/release"}
+    assert emitted("prompt_handbook", "promote") == {"liftgate://handbook/release"}
+    assert emitted("roll_back_handbook", "roll_back") == {"liftgate://handbook/release"}
+
+
+def test_broken_file_becomes_a_red_dag_and_takes_nobody_down(bundle: Path, parsed: Parsed) -> None:
+    (bundle / "knowledge_bases" / "broken.yaml").write_text("name: broken\nshedule: '@daily'\n")
+    (bundle / "knowledge_bases" / "no yaml.yaml").write_text(": [")
+    dags = parsed(bundle)
+    assert set(dags) >= EXPECTED | {"kb_broken", "prompt_broken", "roll_back_broken", "kb_no_yaml"}
+    for dag_id in ("kb_broken", "kb_no_yaml"):
+        assert dags[dag_id].task_ids == ["configuration_is_valid"]
+    assert "shedule: there is no such setting" in dags["kb_broken"].doc_md
+    assert "ingestion: this setting is required" in dags["kb_broken"].doc_md
+
+
+def test_file_must_be_named_like_what_it_configures(bundle: Path, parsed: Parsed) -> None:
+    folder = bundle / "knowledge_bases"
+    (folder / "copy.yaml").write_text((folder / "handbook.yaml").read_text())
+    dags = parsed(bundle)
+    assert dags["kb_copy"].task_ids == ["configuration_is_valid"]
+    assert "wait_for_turn" in dags["kb_handbook"].task_ids
+
+
+def test_schedule_that_is_no_cron_takes_nobody_down(bundle: Path, parsed: Parsed) -> None:
+    folder = bundle / "knowledge_bases"
+    text = (folder / "handbook.yaml").read_text()
+    bad = text.replace("name: handbook", "name: bad", 1).replace('"0 2 * * *"', "often")
+    (folder / "bad.yaml").write_text(bad)
+    dags = parsed(bundle)
+    assert dags["kb_bad"].task_ids == ["configuration_is_valid"]
+    assert set(dags) >= EXPECTED
+
+
+def test_task_that_starts_builds_its_own_dag_only(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, parsed: Parsed
+) -> None:
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "roll_back_handbook")
+    assert set(parsed(bundle)) == {"roll_back_handbook", "housekeeping"}
+
+
+def test_parsing_imports_nothing_heavy(bundle: Path) -> None:
+    code = (
+        "import sys\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        f"before = set(sys.modules)\nbag = DagBag({str(bundle)!r}, bundle_path={str(bundle)!r})\n"
+        "assert not bag.import_errors and len(bag.dags) == 6, bag.import_errors\n"
+        f"print('heavy:', [name for name in {HEAVY} if name in set(sys.modules) - before])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_plugin_is_registered_once() -> None:
+    from airflow import plugins_manager
+
+    plugins, errors = plugins_manager._get_plugins()
+    assert [plugin.name for plugin in plugins].count("liftgate") == 1
+    assert errors == {}
+
+
+def test_code_in_the_plugins_folder_is_not_executed_as_plugins() -> None:
+    plugins = Path(__file__).parents[2] / "plugins"
+    assert (plugins / ".airflowignore").read_text().split() == ["liftgate_airflow"]

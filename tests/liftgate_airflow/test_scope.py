@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from liftgate.runs import Allowances, Scope
+from liftgate_airflow.scope import allowances, run_params, work_scope
+
+START, END = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)
+
+
+def context(run_type: str, *, interval: bool = True, **params: Any) -> Any:
+    from airflow.sdk.api.datamodels._generated import DagRunType
+
+    start, end = (START, END) if interval else (None, None)
+    dag_run = SimpleNamespace(run_type=DagRunType(run_type), data_interval_start=start, data_interval_end=end)
+    defaults = {name: param.value for name, param in run_params().items()}
+    return {"dag_run": dag_run, "params": {**defaults, **params}}
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "manual", "asset_triggered", "asset_materialization"])
+def test_run_that_is_no_backfill_works_on_everything_and_reads_no_interval(run_type: str) -> None:
+    assert work_scope(context(run_type, interval=not run_type.startswith("asset"))) == Scope()
+
+
+def test_backfill_works_on_the_documents_of_its_interval_and_parses_them_again() -> None:
+    expected = Scope(kind="some", updated_from=START, updated_until=END, forced=True)
+    assert work_scope(context("backfill")) == expected
+
+
+def test_run_with_patterns_works_on_those_documents_only() -> None:
+    assert work_scope(context("manual", include=["hr/**"])) == Scope(kind="some", include=("hr/**",))
+
+
+def test_forced_run_works_on_everything_again() -> None:
+    assert work_scope(context("manual", force=True)) == Scope(forced=True)
+
+
+def test_form_that_is_left_empty_allows_nothing() -> None:
+    assert allowances(context("manual")) == Allowances()
+    assert allowances({"params": {}}) == Allowances()  # type: ignore[typeddict-item]
+
+
+def test_every_brake_can_be_allowed_by_a_param_of_its_name() -> None:
+    names = [name for name in run_params() if name.startswith("allow_")]
+    assert names == [f"allow_{name}_up_to" for name in Allowances.model_fields]
+    given = allowances(context("manual", **dict.fromkeys(names, 7)))
+    assert given == Allowances(removals=7, widenings=7, opened=7)

@@ -1,0 +1,231 @@
+"""The flows through `dag.test()`, over a small knowledge base with the real embedder, database and suites."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import psycopg
+import pytest
+import yaml
+
+from liftgate.runs import Allowances, Scope, freeze_configuration
+from liftgate.runtime import Runtime
+from liftgate.settings import Settings
+from liftgate.turns import Turn, release_turn, take_turn
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+BIRDS = """
+    falcon heron sparrow pelican ostrich penguin raven pigeon swallow magpie toucan parrot flamingo kestrel vulture
+    albatross cormorant puffin robin nightingale woodpecker hummingbird peacock pheasant quail stork ibis osprey
+    condor cuckoo lapwing kingfisher
+""".split()  # noqa: SIM905
+SUPERSEDED = """
+from liftgate_airflow.building import configuration_files
+from liftgate_airflow.dag import asset, liftgate_dag
+from liftgate_airflow.step import freeze_configuration, step
+from pathlib import Path
+
+with liftgate_dag("late_promotion", page="test", schedule=None) as dag:
+    path = configuration_files(Path(__file__).parent / "knowledge_bases")["small"]
+    promote = step("liftgate.releases.outcomes.promote", skip_on="superseded", outlets=[asset("small", "release")])
+    freeze_configuration(path) >> promote(3)
+"""
+
+
+@dataclass
+class Installation:
+    """A bundle with one knowledge base, and an Airflow whose connection leads to the runtime's database."""
+
+    bundle: Path
+    runtime: Runtime
+    parse: Callable[[Path], dict[str, Any]]
+
+    @property
+    def file(self) -> Path:
+        return self.bundle / "knowledge_bases" / "small.yaml"
+
+    def change(self, block: str, **settings: Any) -> None:
+        values = yaml.safe_load(self.file.read_text())
+        values.setdefault(block, {}).update(settings)
+        self.file.write_text(yaml.safe_dump(values))
+
+    def run(self, dag_id: str, **params: Any) -> tuple[str, dict[str, str]]:
+        """One run of a DAG: its state, and the state of each task that ran."""
+        made = self.parse(self.bundle)[dag_id].test(run_conf=params or None)
+        return str(made.state.value), {
+            ti.task_id: str(ti.state) for ti in made.get_task_instances() if ti.state not in (None, "skipped")
+        }
+
+    def tries(self, dag_id: str, task_id: str) -> int:
+        """How often the task was tried in the newest run."""
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            found = session.query(TaskInstance).filter_by(dag_id=dag_id, task_id=task_id)
+            return int(found.order_by(TaskInstance.start_date.desc()).first().try_number)
+
+    def events(self) -> list[str]:
+        """The asset events so far."""
+        from airflow.models.asset import AssetEvent
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            return sorted(event.asset.uri for event in session.query(AssetEvent))
+
+    def waiting(self) -> list[str]:
+        """The runs that stand in the queue for the turn."""
+        with self.runtime.database.transaction() as connection:
+            return [row["run_id"] for row in connection.execute("SELECT run_id FROM turn_queue")]
+
+    def live(self) -> int | None:
+        with self.runtime.database.transaction() as connection:
+            row = connection.execute("SELECT n FROM live_releases WHERE kb = 'small'").fetchone()
+        return row["n"] if row else None
+
+
+@pytest.fixture(scope="module")
+def installation(server_url: str, airflow_metadata: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An installation that the tests of this module use one after the other."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    folder, bundle = tmp_path_factory.mktemp("loop"), airflow_metadata
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE loop")
+    for file in (ROOT / "dags").glob("*.py"):
+        shutil.copy(file, bundle)
+    (bundle / "late_promotion.py").write_text(SUPERSEDED)
+    _write(bundle, folder)
+    extras = {"files_url": str(folder / "files"), "models_dir": str(ROOT / ".models")}
+    options = dict(parse_qsl(urlsplit(server_url).query))
+    address = {"conn_type": "postgres", "login": "postgres", "schema": "loop", "extra": {**options, **extras}}
+    settings = Settings(database_url=server_url.replace("/postgres?", "/loop?"), **extras)
+    runtime = Runtime(settings)
+    runtime.database.upgrade()
+
+    def parse(bundle: Path) -> dict[str, Any]:
+        return dict(DagBag(bundle, bundle_path=bundle).dags)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_LIFTGATE_DATABASE", json.dumps(address))
+        yield Installation(bundle, runtime, parse)
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE loop WITH (FORCE)")
+
+
+def _write(bundle: Path, folder: Path) -> None:
+    (folder / "documents").mkdir()
+    questions = []
+    for number, bird in enumerate(BIRDS):
+        text = f"# The {bird} desk\n\nThe {bird} desk opens at {number + 100} sharp.\n"
+        (folder / "documents" / f"{bird}.md").write_text(text)
+        asked = {"id": bird, "question": f"When does the {bird} desk open?", "family": bird, "groups": ["staff"]}
+        expected = {"expected": "answer", "sources": [f"{bird}.md"], "quote": f"opens at {number + 100}"}
+        questions.append({**asked, **expected, "must_contain": [[str(number + 100)]], "judged": ["retrieval"]})
+    (folder / "questions.jsonl").write_text("".join(json.dumps(question) + "\n" for question in questions))
+    (folder / "prompt.md").write_text("---\nrefusal: I cannot answer this.\n---\n$context\n\n$question\n")
+    (bundle / "knowledge_bases").mkdir()
+    configuration = {
+        "name": "small",
+        "indexing": {"batch_documents": 20},
+        "ingestion": {
+            "source": {"type": "folder", "path": str(folder / "documents")},
+            "retrieval_defaults": {"top_k": 3},
+        },
+        "access": {"default_groups": ["staff"]},
+        "questions": {"file": str(folder / "questions.jsonl")},
+        "gate": {"floors": {"recall": 0.7}, "guards": [{"metric": "recall"}]},
+        "answers": {"prompt": str(folder / "prompt.md")},
+    }
+    (bundle / "knowledge_bases" / "small.yaml").write_text(yaml.safe_dump(configuration))
+
+
+def test_first_run_promotes_and_emits_its_assets(installation: Installation) -> None:
+    state, tasks = installation.run("kb_small")
+    assert state == "success", tasks
+    assert {"reject", "hold"}.isdisjoint(tasks)
+    assert tasks["promote"] == tasks["notify"] == tasks["release_turn"] == "success"
+    assert installation.live() == 1
+    assert installation.events() == ["liftgate://small/index", "liftgate://small/release"]
+
+
+def test_run_with_nothing_to_do_ends_in_success_and_gives_the_turn_back(installation: Installation) -> None:
+    state, tasks = installation.run("kb_small")
+    assert state == "success"
+    assert tasks["release_turn"] == "success"
+    assert "index_changes" not in tasks
+    assert "notify" not in tasks
+
+
+def test_brake_fails_at_the_first_try_and_its_param_lets_it_pass(installation: Installation) -> None:
+    installation.change("ingestion", chunking={"chunk_size_tokens": 100, "chunk_overlap_tokens": 20})
+    state, tasks = installation.run("kb_small")
+    assert (state, tasks["plan_changes"], tasks["release_turn"]) == ("failed", "failed", "success")
+    assert installation.tries("kb_small", "plan_changes") == 1
+    assert installation.live() == 1
+    state, tasks = installation.run("kb_small", allow_opened_up_to=len(BIRDS))
+    assert state == "success", tasks
+    assert tasks["index_changes"] == "success"
+
+
+def test_run_waits_in_the_triggerer_until_the_turn_is_free(installation: Installation) -> None:
+    runtime, config = installation.runtime, installation.file
+    other = freeze_configuration(runtime, config, "kb_small:other", Scope(), Allowances())
+    assert isinstance(take_turn(runtime, other), Turn)
+    waited: list[str] = []
+
+    def give_way() -> None:
+        while not (waiting := installation.waiting()):
+            pass
+        waited.extend(waiting)
+        release_turn(runtime, other)
+
+    holder = Thread(target=give_way, daemon=True)
+    holder.start()
+    state, tasks = installation.run("kb_small")
+    assert (state, tasks["wait_for_turn"], tasks["release_turn"]) == ("success", "success", "success")
+    assert [run.partition(":")[0] for run in waited] == ["kb_small"]
+    assert installation.waiting() == []
+
+
+def test_rollback_and_resume_by_their_dags(installation: Installation) -> None:
+    installation.change("ingestion", retrieval_defaults={"top_k": 4})
+    assert installation.run("kb_small")[0] == "success"
+    assert installation.live() == 3
+    state, _ = installation.run("roll_back_small", to_release=1, kind="drill", why="to see that it works")
+    assert (state, installation.live()) == ("success", 1)
+    assert installation.run("resume_small", why="seen")[0] == "success"
+    state, _ = installation.run("roll_back_small", to_release=99, kind="drill", why="no such release")
+    assert (state, installation.live()) == ("failed", 1)
+    assert installation.tries("roll_back_small", "roll_back") == 1
+
+
+def test_candidate_that_was_overtaken_is_skipped_and_emits_nothing(installation: Installation) -> None:
+    before = installation.events()
+    state, tasks = installation.run("late_promotion")
+    assert (state, tasks) == ("success", {"freeze_configuration": "success"})
+    assert installation.live() == 1
+    assert installation.events() == before
+
+
+def test_broken_configuration_fails_with_all_that_is_wrong(installation: Installation) -> None:
+    broken = installation.bundle / "knowledge_bases" / "broken.yaml"
+    broken.write_text("name: broken\n")
+    try:
+        assert installation.run("kb_broken") == ("failed", {"configuration_is_valid": "failed"})
+    finally:
+        broken.unlink()
+
+
+def test_housekeeping_prunes_and_compares(installation: Installation) -> None:
+    state, tasks = installation.run("housekeeping")
+    assert state == "success", tasks
+    assert tasks["small.prune"] == tasks["small.compare_newest"] == "success"
