@@ -16,6 +16,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from liftgate.access import apply_access
 from liftgate.indexing import close_generation, index_changes
 from liftgate.local.postgres import started
@@ -25,8 +28,6 @@ from liftgate.runtime import Runtime
 from liftgate.settings import Settings
 from liftgate.sources.listing import list_sources
 from liftgate.turns import release_turn, take_turn
-from rich.console import Console
-from rich.table import Table
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = 2000
@@ -45,7 +46,16 @@ answers: {prompt: prompt.md}
 def main() -> None:
     """Index, change, index again, and print the table."""
     table = Table(title=f"{DOCUMENTS:,} documents, pgvector, MiniLM on this machine")
-    for column in ("changed", "opened", "embedded", "list + access s", "plan s", "index s", "close s", "of the first run"):
+    for column in (
+        "changed",
+        "opened",
+        "embedded",
+        "list + access s",
+        "plan s",
+        "index s",
+        "close s",
+        "of the first run",
+    ):
         table.add_column(column, justify="right")
     with tempfile.TemporaryDirectory(prefix="liftgate-benchmark-") as folder:
         work = Path(folder)

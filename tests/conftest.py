@@ -14,7 +14,13 @@ from liftgate.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 
-os.environ.update(HF_HUB_OFFLINE="1", GX_ANALYTICS_ENABLED="false", DO_NOT_TRACK="true", TOKENIZERS_PARALLELISM="false", OMP_WAIT_POLICY="PASSIVE")
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    GX_ANALYTICS_ENABLED="false",
+    DO_NOT_TRACK="true",
+    TOKENIZERS_PARALLELISM="false",
+    OMP_WAIT_POLICY="PASSIVE",
+)
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,8 @@ SELECT id FROM chunks
 
 -- name: chunk_rows(collection_id, generation, source, uri)
 -- The rows that a generation sees, of one document or (source is null) of all.
-SELECT id, source, uri, doc_id, version, ordinal, section, text, tokens, updated_at, groups, embedding,
-       added_in, removed_in
+SELECT id, source, uri, doc_id, version, ordinal, section, text, tokens, updated_at, groups,
+       embedding::real[] AS embedding, added_in, removed_in
   FROM chunks
  WHERE collection_id = :collection_id AND added_in <= :generation AND removed_in > :generation
    AND (:source::text IS NULL OR (source = :source AND uri = :uri))

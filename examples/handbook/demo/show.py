@@ -15,7 +15,7 @@ from rich.table import Table
 from demo.api import RunState, TaskState
 
 _STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "skipped": "dim", "running": "yellow bold"}
-_ENDED = ("success", "failed", "upstream_failed", "skipped")
+_WORKED = ("success", "failed")
 
 
 class Show:
@@ -23,11 +23,12 @@ class Show:
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = 120
 
     def title(self, text: str) -> None:
         """The headline of a step."""
-        self.console.print()
-        self.console.rule(f"[bold]{escape(text)}", align="left")
+        self.console.print(f"\n[bold]{escape(text)}")
 
     def say(self, text: str) -> None:
         """A line that tells what happens."""
@@ -86,7 +87,7 @@ class Watch(AbstractContextManager["Watch"]):
             self._live.update(_progress(self._dag_id, run, tasks))
             return
         for task in tasks:
-            if task.state in _ENDED and task.state != "skipped" and task.name not in self._told:
+            if task.state in _WORKED and task.name not in self._told:
                 self._told.add(task.name)
                 self._console.print(f"    {task.name} {task.state} {task.seconds:.1f} s")
 

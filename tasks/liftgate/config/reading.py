@@ -10,9 +10,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from liftgate.config.adapter import Adapter
-from liftgate.config.block import Block
+from liftgate.config.block import Block, purposes
 from liftgate.config.knowledge_base import KnowledgeBase
 from liftgate.errors import ConfigurationError
+
+# The same safe loader, in C where libyaml is there: a DAG file is parsed at every start of a task.
+SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Configured = TypeVar("Configured", bound=Block)
 
@@ -32,13 +35,14 @@ def _read(model: type[Configured], path: Path) -> Configured:
     try:
         return model.model_validate(values, context={"folder": path.parent})
     except ValidationError as error:
-        lines = [f"{path}: {_explain(mistake, model)}" for mistake in error.errors()]
+        mistakes = error.errors()
+        lines = [f"{path}: {_explain(one, model)}" for one in mistakes if not _only_follows(one, mistakes)]
         raise ConfigurationError("\n".join([f"{len(lines)} mistake(s) in {path.name}:", *lines])) from error
 
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
     except FileNotFoundError as error:
         raise ConfigurationError(f"Expected a configuration file at {path}, found none. Create it.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -46,6 +50,13 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigurationError(f"Expected keys and values in {path}, found {type(values).__name__}. See README.md.")
     return values
+
+
+def _only_follows(mistake: ErrorDetails, mistakes: list[ErrorDetails]) -> bool:
+    """Whether a list counts as too short only because an entry of it is wrong, which is told already."""
+    where = mistake["loc"]
+    inside = [other for other in mistakes if other["loc"][: len(where)] == where and other["loc"] != where]
+    return mistake["type"] == "too_short" and bool(inside)
 
 
 def _explain(mistake: ErrorDetails, model: type[Block]) -> str:
@@ -70,5 +81,5 @@ def _purpose(mistake: ErrorDetails, model: Any) -> str:
         field = getattr(model, "model_fields", {}).get(part)
         if field is None:
             return ""
-        description, model = field.description, field.annotation
+        description, model = purposes(model).get(str(part)), field.annotation
     return f" ({description})" if description else ""

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from liftgate.database import Connection, queries
 from liftgate.generations import Collection
-from liftgate.index.rows import Chunk, Hit, Vector
+from liftgate.index.rows import Chunk, Hit, Vector, vector_text
 from liftgate.sources.identity import Document
 
 MAX_SCAN_TUPLES = 100_000
@@ -26,20 +26,24 @@ class PgvectorIndex:
         self._connection = connection
 
     def ensure(self) -> None:
-        """Make the partition with its HNSW index. Its check refuses vectors of another number of dimensions."""
-        names = {"name": sql.Identifier(self.collection.name), "dims": sql.Literal(self.collection.dims)}
-        self._connection.execute(
-            sql.SQL(
-                "CREATE TABLE IF NOT EXISTS {name} PARTITION OF chunks (CHECK (vector_dims(embedding) = {dims})) "
-                "FOR VALUES IN ({id})"
-            ).format(id=sql.Literal(self.collection.id), **names)
-        )
-        self._connection.execute(
-            sql.SQL(
-                "CREATE INDEX IF NOT EXISTS {index} ON {name} "
-                "USING hnsw ((embedding::halfvec({dims})) halfvec_cosine_ops)"
-            ).format(index=sql.Identifier(f"{self.collection.name}_hnsw"), **names)
-        )
+        """Make the partition with its HNSW index. Its check refuses vectors of another number of dimensions.
+
+        It is made first and attached then, which does not make readers of other collections wait.
+        """
+        if queries().relation_exists(self._connection, name=self.collection.name):
+            return
+        names = {
+            "name": sql.Identifier(self.collection.name),
+            "index": sql.Identifier(f"{self.collection.name}_hnsw"),
+            "dims": sql.Literal(self.collection.dims),
+            "id": sql.Literal(self.collection.id),
+        }
+        for statement in (
+            "CREATE TABLE {name} (LIKE chunks INCLUDING ALL, CHECK (vector_dims(embedding) = {dims}))",
+            "ALTER TABLE chunks ATTACH PARTITION {name} FOR VALUES IN ({id})",
+            "CREATE INDEX {index} ON {name} USING hnsw ((embedding::halfvec({dims})) halfvec_cosine_ops)",
+        ):
+            self._connection.execute(sql.SQL(statement).format(**names))
 
     def upsert(self, rows: Sequence[Chunk]) -> None:
         """Write rows; a row that is there already gets the new values."""
@@ -74,7 +78,7 @@ class PgvectorIndex:
             self._connection, collection_id=self.collection.id, generation=generation, source=source, uri=uri
         )
         for row in found:
-            embedding = np.asarray(row.pop("embedding").to_numpy(), dtype=np.float32)
+            embedding = np.asarray(row.pop("embedding"), dtype=np.float32)
             yield Chunk(**{**row, "groups": tuple(row["groups"]), "embedding": embedding})
 
     def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
@@ -89,7 +93,7 @@ class PgvectorIndex:
             statement,
             {
                 "collection_id": self.collection.id,
-                "vector": _text(vector),
+                "vector": vector_text(vector),
                 "k": k,
                 "generation": generation,
                 "groups": list(groups),
@@ -114,9 +118,4 @@ class PgvectorIndex:
 
     def _values(self, row: Chunk) -> dict[str, Any]:
         values = {**vars(row), "collection_id": self.collection.id, "groups": list(row.groups)}
-        return {**values, "embedding": _text(row.embedding)}
-
-
-def _text(vector: Vector) -> str:
-    """A vector as pgvector reads it."""
-    return "[" + ",".join(f"{number:.7g}" for number in vector) + "]"
+        return {**values, "embedding": vector_text(row.embedding)}

@@ -55,3 +55,8 @@ def chunk_id(
 ) -> UUID:
     """The id of a row: the same on every retry, another one where content comes back after it was removed."""
     return uuid5(_NAMESPACE, "\0".join((kb, source, uri, version, parser, chunker, str(ordinal), str(added_in))))
+
+
+def vector_text(vector: Vector) -> str:
+    """A vector as pgvector reads it; seven digits are all that float32 has."""
+    return "[" + ",".join(f"{number:.7g}" for number in vector) + "]"

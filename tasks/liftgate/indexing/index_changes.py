@@ -29,9 +29,7 @@ def index_changes(runtime: Runtime, run: Run, batch: int) -> dict[str, int]:
         where = collection(connection, target.collection_id)
         items = list(queries().items_of_batch(connection, plan_id=plan.id, batch=batch))
     if plan.kind != "index" or target.state != "open":
-        print(
-            f"Nothing to write: plan {plan.id} is of kind {plan.kind}, generation {target.generation} is {target.state}."
-        )
+        print(f"Nothing to write: the plan is of kind {plan.kind}, generation {target.generation} is {target.state}.")
         return {}
     _require_own(run, target)
     return _work_off(runtime, run, where, plan, items)

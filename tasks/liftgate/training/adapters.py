@@ -63,7 +63,7 @@ def tuning_set_of(runtime: Runtime, digest: str) -> str:
 
 
 def verified_manifest(folder: Path) -> dict[str, Any]:
-    """The trainer's manifest, once every file is there with its hash. It is written last, so without it there is nothing."""
+    """The trainer's manifest, once every file has its hash. It is written last: without it there is nothing."""
     path = folder / MANIFEST
     if not path.is_file():
         raise ArtifactCorrupt(f"Expected a finished adapter in {folder}, found no {MANIFEST}. Clear train.")

@@ -50,7 +50,7 @@ def job_backend(runtime: Runtime, training: TrainingBlock) -> JobBackend:
     """The backend that the adapter's file names."""
     if training.backend != "local":
         raise ConfigurationError(
-            f"Expected training.backend to be local, found {training.backend}. This version trains on this machine only."
+            f"Expected training.backend to be local, found {training.backend}. This version trains on this machine."
         )
     if runtime.settings.trainer_dir is None:
         raise ConfigurationError("Expected LIFTGATE_TRAINER_DIR to name the folder trainer_image, found none. Set it.")

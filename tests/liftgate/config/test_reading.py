@@ -79,7 +79,7 @@ def test_every_mistake_is_told_at_once_with_its_path_and_remedy(file: Path) -> N
         without=("access", "questions"),
     )
     told = mistakes(file)
-    assert len(told) == 7, told
+    assert len(told) == 7
     wanted = [
         "access: this setting is required. Add it. (Who may read what.)",
         "questions: this setting is required. Add it. (The golden questions.)",

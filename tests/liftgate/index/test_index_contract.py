@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -42,15 +42,25 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-def index(backend: Backend, shared_runtime: Runtime) -> Iterator[VectorIndex]:
-    """An empty collection, gone after the test."""
+def another(backend: Backend, shared_runtime: Runtime) -> Iterator[Callable[[], VectorIndex]]:
+    """Makes an empty collection, which is gone after the test."""
     with shared_runtime.database.transaction() as connection:
-        block = VectorIndexBlock(provider=backend.provider)
-        made = new_collection(connection, f"contract{next(_names)}", block, Embeddings(), "words", DIMS, 1)
-        found = shared_runtime.index_in(connection, made)
-        found.ensure()
-        yield found
+
+        def make() -> VectorIndex:
+            block = VectorIndexBlock(provider=backend.provider)
+            where = new_collection(connection, f"contract{next(_names)}", block, Embeddings(), "words", DIMS, 1)
+            made = shared_runtime.index_in(connection, where)
+            made.ensure()
+            return made
+
+        yield make
         connection.rollback()
+
+
+@pytest.fixture
+def index(another: Callable[[], VectorIndex]) -> VectorIndex:
+    """An empty collection."""
+    return another()
 
 
 def unit(seed: int) -> Vector:
@@ -245,20 +255,15 @@ def test_prune_deletes_the_rows_that_no_kept_generation_sees(index: VectorIndex)
     assert index.ids(1) == index.ids(3) == {kept.id}
 
 
-def test_collections_do_not_see_each_other(index: VectorIndex, shared_runtime: Runtime, backend: Backend) -> None:
-    first = row()
+def test_collections_do_not_see_each_other(index: VectorIndex, another: Callable[[], VectorIndex]) -> None:
+    first, other = row(), another()
     index.upsert([first])
-    with shared_runtime.database.transaction() as connection:
-        block = VectorIndexBlock(provider=backend.provider)
-        made = new_collection(connection, f"contract{next(_names)}", block, Embeddings(), "words", DIMS, 1)
-        other = shared_runtime.index_in(connection, made)
-        other.ensure()
-        other.upsert([first])
-        other.set_groups(LEAVE, ["board"])
-        other.delete([first.id])
-        assert other.ids(1) == set()
-        connection.rollback()
+    other.upsert([first])
+    other.set_groups(LEAVE, ["board"])
+    assert found(other, unit(0)) == []
+    other.delete([first.id])
     assert groups_of(index, LEAVE) == [("staff",)]
+    assert found(index, unit(0)) == [first.id]
 
 
 def test_ensure_twice_and_drop_of_what_is_gone_are_no_error(index: VectorIndex) -> None:
