@@ -137,3 +137,24 @@ def test_late_writer_of_a_run_that_lost_its_turn_writes_nothing(kb: Any) -> None
         assert kb.chunks() == []
     kb.finish(other, batches)
     assert len(kb.chunks()) == 2
+
+
+def test_writer_that_is_overtaken_in_the_middle_of_a_batch_writes_nothing(kb: Any) -> None:
+    """While it embeds, its lease runs out and another run plans."""
+    late = kb.start()
+    (batch,) = kb.plan(late)
+    other = kb.start()
+    embed = kb.embedder.embed
+
+    def overtaken(texts: Any) -> Any:
+        kb.embedder.embed = embed
+        expire(kb)
+        kb.plan(other)
+        return embed(texts)
+
+    kb.embedder.embed = overtaken
+    with pytest.raises(TurnLost, match=f"found {other.run_id} holding it. Nothing was written"):
+        index_changes(kb.runtime, late, batch)
+    assert kb.chunks() == []
+    kb.finish(other, [0])
+    assert len(kb.seen(1)) == 2

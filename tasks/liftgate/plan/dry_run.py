@@ -39,14 +39,11 @@ class Forecast:
 
 def dry_run(runtime: Runtime, run: Run) -> Forecast:
     """Compare the sources with the last closed generation, and leave the database as it was."""
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction() as connection, connection.transaction(force_rollback=True):
         dry = replace(runtime)
         # A cached property looks here first: every step below works inside this one transaction.
         vars(dry)["database"] = _OneTransaction(runtime.database.url, connection)
-        try:
-            return _forecast(dry, connection, run)
-        finally:
-            connection.rollback()
+        return _forecast(dry, connection, run)
 
 
 class _OneTransaction(Database):
