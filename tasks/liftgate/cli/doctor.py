@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import psycopg
 
+from liftgate.cli.installed import require_packages
 from liftgate.database import SQL, Database, queries
 from liftgate.errors import ConfigurationError, LiftgateError
 from liftgate.settings import Settings
@@ -155,13 +155,3 @@ def _threads(wanted: int) -> str:
             f"Expected LIFTGATE_CPU_THREADS of at most {cores}, the cores of this machine, found {wanted}. Lower it."
         )
     return f"{wanted} of {cores} cores for a local model"
-
-
-def require_packages(extra: str, *packages: str) -> Any:
-    """Raise ConfigurationError if a package is not installed. Imports none of them: that would cost seconds."""
-    import importlib.util
-
-    if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
-        raise ConfigurationError(
-            f"Expected {', '.join(missing)} to be installed, found nothing. Run: pip install 'liftgate[{extra}]'"
-        )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from liftgate import embedding
-from liftgate.cli.doctor import require_packages
+from liftgate.cli.installed import require_packages
 from liftgate.config.adapter import Adapter
 from liftgate.config.ingestion import Ingestion
 from liftgate.config.knowledge_base import KnowledgeBase

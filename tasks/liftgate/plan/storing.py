@@ -65,8 +65,11 @@ def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> li
 def kind_of(
     runtime: Runtime, connection: Connection, run: Run, decision: Decision
 ) -> tuple[Literal["index", "verify", "nothing"], str | None]:
-    """Whether there is something to write, only to judge, or nothing to do, and why not."""
-    if decision.work or decision.base is None or decision.target is None:
+    """Whether there is something to write, only to judge, or nothing to do, and why not.
+
+    What an earlier run left open is always taken over, or that run could be cleared later and close it.
+    """
+    if decision.work or decision.base is None or decision.target is None or open_generation(connection, run.kb):
         return "index", None
     reason = None if run.scope.forced else reason_to_stop(runtime, connection, run, decision.base)
     return ("nothing" if reason else "verify"), reason

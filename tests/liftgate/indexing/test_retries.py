@@ -68,16 +68,15 @@ def test_take_over_deletes_what_the_new_plan_does_not_have(kb: Any) -> None:
     assert len(kb.seen(2)) == 2
 
 
-def test_open_generation_waits_for_the_next_run_with_work_where_nothing_differs_any_more(kb: Any) -> None:
+def test_open_generation_is_taken_over_and_closes_empty_where_nothing_differs_any_more(kb: Any) -> None:
     kb.index()
     kept = (kb.documents / "leave.md").rename(kb.folder / "leave.md")
     left_open(kb)
     kept.rename(kb.documents / "leave.md")
-    assert kb.kind(kb.index()) == "verify"
-    assert len(kb.seen(1)) == 2
-    kb.write("pay.md", "# Pay\n\nPay comes at the end of the month.\n")
-    kb.index()
-    assert len(kb.seen(2)) == 3
+    run = kb.index()
+    assert (kb.kind(run), kb.outcomes(run)) == ("index", {"leave.md": "restored"})
+    assert kb.seen(2) == kb.seen(1)
+    assert kb.generations()[-1]["state"] == "empty"
 
 
 def test_take_over_writes_the_newer_content_once(kb: Any) -> None:
