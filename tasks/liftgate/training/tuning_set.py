@@ -124,8 +124,6 @@ def _row(example: Example, found: Found, limits: _Limits, prompt: Prompt) -> dic
     """One example with its context, or the reason why it is left out."""
     if example.family in limits.golden or any(limits.families.of(uri) in limits.golden for uri in example.sources):
         return "its family is a source of a golden question"
-    if found.refused:
-        return "retrieval refuses it, so the model never sees it"
     chunks = tuple(hit for hit in found.chunks if limits.allow(hit.uri))
     evidence = [hit for hit in chunks if hit.uri in example.sources and quote_stands(example.quote, hit.text)]
     if example.expected == "answer" and not evidence:
