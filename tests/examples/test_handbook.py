@@ -28,6 +28,7 @@ TUNING = read_questions(HANDBOOK / "tuning_questions.jsonl")
 FAMILIES = read_families(HANDBOOK / "families.yaml")
 RESTRICTED = {"finance", "hr", "security", "leadership"}
 LONGEST_QUOTE_WORDS = 14
+KINDS = ("answer", "refuse")
 LONGEST_SUMMARY_WORDS = 30
 
 
@@ -146,7 +147,7 @@ def test_ids_are_unique_across_the_files() -> None:
 
 
 def test_families_do_not_cross_between_tuning_and_questions() -> None:
-    sourced: list[Any] = [SimpleNamespace(**example) for example in examples()]
+    sourced: list[Any] = [SimpleNamespace(**{"sources": [], **example}) for example in examples()]
     assert crossing_families(GOLDEN, [*TUNING, *sourced], FAMILIES) == []
     assert family_problems([*GOLDEN, *TUNING, *sourced], FAMILIES) == []
     named = {question.family for question in [*GOLDEN, *TUNING]} | {item["family"] for item in examples()}
@@ -166,21 +167,25 @@ def test_a_quarter_of_the_tuning_examples_are_refusals() -> None:
 
 def test_tuning_examples_state_a_fact_of_an_open_document_in_its_own_words() -> None:
     for example in examples():
+        if example["expected"] == "refuse":
+            continue
         output = example["output"]
         assert set(output) == {"summary", "risk", "next_steps"}
         assert len(output["summary"].split()) <= LONGEST_SUMMARY_WORDS
         assert 1 <= len(output["next_steps"]) <= 2
+        assert example["sources"]
         for uri in example["sources"]:
             assert groups()[uri] == {"staff"}
             assert quote_stands(example["quote"], text(uri)), example["id"]
             assert quote_stands(output["summary"].rstrip("."), text(uri)), example["id"]
 
 
-def test_refusals_of_the_tuning_examples_are_the_prompt_s_sentence() -> None:
-    refusal = prompt_parts()[0]["refusal"]
-    for example in examples():
-        assert (example["output"]["summary"] == refusal) == (example["expected"] == "refuse")
-        assert bool(example["sources"]) == (example["expected"] == "answer")
+def test_refusals_of_the_tuning_examples_are_asked_like_the_answered_ones() -> None:
+    """Else a model learns to refuse by the form of the question: at first most refusals were asked with yes or no."""
+    first = {kind: Counter(e["question"].split()[0] for e in examples() if e["expected"] == kind) for kind in KINDS}
+    for word in ("How", "When", "What"):
+        share = {kind: first[kind][word] / first[kind].total() for kind in KINDS}
+        assert abs(share["answer"] - share["refuse"]) <= 0.1, (word, share)
 
 
 def test_prompt_names_the_schema_the_refusal_and_its_placeholders() -> None:

@@ -59,8 +59,17 @@ def test_the_loss_of_a_padded_batch_is_that_of_its_examples_alone(loaded: tuple[
             target = torch.tensor(example.completion)
             total += torch.nn.functional.cross_entropy(logits, target, reduction="sum").item()
             count += len(target)
-        together = completion_loss(model, tokenizer.pad_token_id, batch).item()
+        together = completion_loss(model, tokenizer.pad_token_id, batch, tokens=count).item()
     assert together == pytest.approx(total / count, rel=1e-4)
+
+
+def test_every_token_weighs_the_same_whatever_batch_it_is_in() -> None:
+    from trainer.data import Example
+    from trainer.loop import Schedule
+
+    long, short = Example((1,), (2,) * 50), Example((1,), (2,) * 10)
+    assert Schedule([long, short], 1, None, 1, 0, 1.0).completion_tokens == 30
+    assert Schedule([long, short], 1, None, 2, 0, 1.0).completion_tokens == 60
 
 
 def test_the_learning_rate_rises_and_falls_to_almost_nothing() -> None:

@@ -19,8 +19,9 @@ def load(base_model: str) -> tuple[Any, Any]:
     """(model, tokenizer) from a folder, or from the local Hugging Face cache; never from the network."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    # The cores that this process may use, which in a container or a pinned task are fewer than the machine's.
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if "OMP_NUM_THREADS" not in os.environ:
+        # The cores that this process may use, which in a container or a pinned task are fewer than the machine's.
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
     try:
         config = AutoConfig.from_pretrained(base_model, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(base_model, local_files_only=True)

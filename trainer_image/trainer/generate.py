@@ -65,16 +65,20 @@ class Answerer:
         self, conversations: Sequence[Messages], max_new_tokens: int = defaults.MAX_NEW_TOKENS
     ) -> Iterator[tuple[int, Answer]]:
         """(index of the conversation, its answer), batch by batch, conversations of like length together."""
-        from trainer.decoding import Beginning, greedy
+        from trainer.decoding import Beginning, greedy, side_by_side
 
         prompts = [self._prompt(messages, max_new_tokens) for messages in conversations]
         if not prompts:
             return
         beginning = Beginning.of(self.model, prompts)
-        by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-        for batch in chunks(by_length, self.batch_size):
+
+        def answered(batch: list[int]) -> list[tuple[int, Answer]]:
             rows = greedy(self.model, [prompts[index] for index in batch], self._stops, max_new_tokens, beginning)
-            yield from zip(batch, map(self._answer, rows), strict=True)
+            return list(zip(batch, map(self._answer, rows), strict=True))
+
+        by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+        for done in side_by_side(answered, list(chunks(by_length, self.batch_size))):
+            yield from done
 
     def _prompt(self, messages: Messages, max_new_tokens: int) -> tuple[int, ...]:
         from trainer import base

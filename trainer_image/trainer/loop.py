@@ -34,6 +34,11 @@ class Schedule:
         planned = self.epochs * math.ceil(len(self.examples) / self.batch_size)
         return min(planned, self.max_steps or planned)
 
+    @property
+    def completion_tokens(self) -> float:
+        """Completion tokens of an average batch."""
+        return self.batch_size * sum(len(one.completion) for one in self.examples) / len(self.examples)
+
     def batches(self) -> Iterator[list[Example]]:
         """The batch of every step, in order."""
         lengths = [len(example) for example in self.examples]
@@ -65,7 +70,7 @@ def train(model: Any, pad: int, schedule: Schedule, keeper: Keeper, resume: bool
             break
         if step <= progress.step:
             continue
-        _learn(model, pad, batch, weights, optimizer, schedule.rate(step), progress)
+        _learn(model, pad, batch, schedule, weights, optimizer, progress)
         _report(progress, schedule.steps, batch)
         if step % keeper.every_steps == 0 and step < schedule.steps:
             keeper.save(progress, weights, optimizer)
@@ -76,13 +81,13 @@ def _learn(
     model: Any,
     pad: int,
     batch: list[Example],
+    schedule: Schedule,
     weights: Parameters,
     optimizer: torch.optim.AdamW,
-    rate: float,
     progress: Progress,
 ) -> None:
     started = time.monotonic()
-    loss = completion_loss(model, pad, batch)
+    loss = completion_loss(model, pad, batch, schedule.completion_tokens)
     if not torch.isfinite(loss):
         raise Diverged(
             f"Expected a finite loss at step {progress.step + 1}, found {loss.item()}. Nothing was saved. "
@@ -92,7 +97,7 @@ def _learn(
     loss.backward()
     torch.nn.utils.clip_grad_norm_(weights.values(), defaults.MAX_GRADIENT_NORM)
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = schedule.rate(progress.step + 1)
     optimizer.step()
     progress.step += 1
     progress.losses.append(loss.item())
@@ -100,8 +105,12 @@ def _learn(
     progress.seconds += time.monotonic() - started
 
 
-def completion_loss(model: Any, pad: int, batch: list[Example]) -> torch.Tensor:
-    """Mean cross-entropy over the completion tokens of a batch; prompts and padding count nothing."""
+def completion_loss(model: Any, pad: int, batch: list[Example], tokens: float) -> torch.Tensor:
+    """Cross-entropy over the completion tokens of a batch, divided by `tokens`; prompts and padding count nothing.
+
+    tokens: the completion tokens of an average batch. With the mean of each batch in its place, a token of a short
+    answer would weigh more than one of a long answer, and short refusals were learnt before anything else.
+    """
     ids, mask, positions = left_padded([example.prompt + example.completion for example in batch], pad)
     # Rows end together, so all completions lie within the last `width` positions: only there are logits
     # computed, which for a large vocabulary saves a good part of the time and most of the memory.
@@ -111,7 +120,8 @@ def completion_loss(model: Any, pad: int, batch: list[Example]) -> torch.Tensor:
     targets = ids[:, -width:].clone()
     for row, example in enumerate(batch):
         targets[row, : width - len(example.completion)] = -100
-    return torch.nn.functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), targets.flatten(), ignore_index=-100)
+    flat = logits[:, :-1].float().flatten(0, 1)
+    return torch.nn.functional.cross_entropy(flat, targets.flatten(), ignore_index=-100, reduction="sum") / tokens
 
 
 def _report(progress: Progress, steps: int, batch: list[Example]) -> None:

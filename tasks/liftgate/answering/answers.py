@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from liftgate.answering.generator import Messages, Request
+from liftgate.answering.generator import Answer, Messages, Request
 from liftgate.database import queries
 from liftgate.fingerprints import fingerprint
 from liftgate.prompts import Prompt, parse_prompt
@@ -16,7 +17,7 @@ from liftgate.retrieval import Asked, Found, context_of, retrieve
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
-ANSWERS_AT_ONCE = 32
+ANSWERS_AT_ONCE = 16
 """Answers that are stored together: what a killed task has to generate again at most."""
 
 
@@ -41,11 +42,15 @@ def answer_questions(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -
     missing = [Request(key, messages) for key, messages in wanted.items() if key not in known]
     print(f"{len(asked)} questions: {len(asked) - len(wanted)} refused by retrieval, {len(known)} answers known")
     generator = runtime.generator(makeup)
-    for start in range(0, len(missing), ANSWERS_AT_ONCE):
-        answers = generator.answer(missing[start : start + ANSWERS_AT_ONCE])
+    for answers in _batched(generator.answers(missing), ANSWERS_AT_ONCE):
         with runtime.database.transaction() as connection:
             queries().store_answers(connection, [vars(answer) for answer in answers])
     return _assemble(makeup, asked, found, _known(runtime, list(wanted)))
+
+
+def _batched(answers: Iterator[Answer], size: int) -> Iterator[list[Answer]]:
+    while batch := list(islice(answers, size)):
+        yield batch
 
 
 def known_answers(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[Answered]:

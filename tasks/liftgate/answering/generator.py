@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -41,8 +42,8 @@ class Answer:
 class Generator(Protocol):
     """Answers as one release's base model and adapter do."""
 
-    def answer(self, requests: Sequence[Request]) -> list[Answer]:
-        """One answer for each request, in order."""
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """One answer for each request, as they come, in any order."""
         ...
 
 
@@ -53,40 +54,60 @@ class LocalGenerator:
         self._settings = settings
         self._makeup = makeup
 
-    def answer(self, requests: Sequence[Request]) -> list[Answer]:
-        """One answer for each request, in order. Raises JobFailed with the program's last line."""
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """One answer for each request, as they come, in any order. Raises JobFailed with the program's last line."""
         if not requests:
-            return []
+            return
         with tempfile.TemporaryDirectory(prefix="liftgate-answers-") as scratch:
             asked, answered = Path(scratch, "requests.jsonl"), Path(scratch, "answers.jsonl")
             asked.write_text("".join(json.dumps(vars(one)) + "\n" for one in requests), encoding="utf-8")
-            self._run(asked, answered)
-            return [Answer(**json.loads(line)) for line in answered.read_text(encoding="utf-8").splitlines()]
+            given: set[str] = set()
+            for _ in self._run(asked, answered):
+                new = [answer for answer in _written(answered) if answer.id not in given]
+                given.update(answer.id for answer in new)
+                yield from new
 
-    def _run(self, asked: Path, answered: Path) -> None:
-        makeup = self._makeup
-        command = [sys.executable, "-m", "trainer.generate"]
-        command += ["--base_model", str(model_folder(makeup.base.model, self._settings.models_dir))]
-        command += ["--requests", str(asked), "--output", str(answered)]
-        command += ["--max_new_tokens", str(makeup.max_new_tokens)]
-        if makeup.adapter:
-            command += ["--adapter_dir", makeup.adapter.uri]
+    def _run(self, asked: Path, answered: Path) -> Iterator[None]:
+        """Comes back at each line that the program prints, and when it has ended."""
         last = ""
         with subprocess.Popen(
-            command,
+            self._command(asked, answered),
             env=trainer_environment(self._settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         ) as process:
-            for line in process.stdout or ():
-                last = line.strip() or last
-                print(last, flush=True)
+            try:
+                for line in process.stdout or ():
+                    last = line.strip() or last
+                    print(last, flush=True)
+                    yield
+            except BaseException:  # also when nobody wants more answers
+                process.kill()
+                raise
         if process.returncode != 0:
             raise JobFailed(
                 f"Expected trainer.generate to answer, found that it ended with {process.returncode}: {last} "
                 "Mend that and clear this task."
             )
+        yield
+
+    def _command(self, asked: Path, answered: Path) -> list[str]:
+        makeup = self._makeup
+        command = [sys.executable, "-m", "trainer.generate"]
+        command += ["--base_model", str(model_folder(makeup.base.model, self._settings.models_dir))]
+        command += ["--requests", str(asked), "--output", str(answered)]
+        command += ["--max_new_tokens", str(makeup.max_new_tokens)]
+        return command + (["--adapter_dir", makeup.adapter.uri] if makeup.adapter else [])
+
+
+def _written(answered: Path) -> list[Answer]:
+    """Answers so far. While it runs, trainer.generate has them in a hidden file beside its output."""
+    for path in (answered, *answered.parent.glob(f".{answered.name}.*")):
+        with contextlib.suppress(FileNotFoundError):
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            return [Answer(**json.loads(line)) for line in lines if line.endswith("\n")]
+    return []
 
 
 def thread_settings(settings: Settings) -> dict[str, str]:

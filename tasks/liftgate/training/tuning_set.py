@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -44,16 +44,20 @@ class Output:
 
 @dataclass(frozen=True)
 class Example:
-    """A question with the answer that behaves as wanted."""
+    """A question with the answer that behaves as wanted. A refusal has no output: it is the prompt's own sentence."""
 
     id: str
     question: str
     family: str
     groups: tuple[str, ...]
-    expected: str
-    sources: tuple[str, ...]
-    quote: str
-    output: Output
+    expected: Literal["answer", "refuse"]
+    sources: tuple[str, ...] = ()
+    quote: str = ""
+    output: Output | None = None
+
+    def __post_init__(self) -> None:
+        if (self.output is None) != (self.expected == "refuse"):
+            raise ValueError("expected an output for an answer, and none for a refusal")
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def _row(example: Example, found: Found, limits: _Limits, prompt: Prompt) -> dic
         return "no open passage was retrieved"
     context = Found(chunks, found.best_score, found.min_score)
     messages = messages_for(prompt, Asked(example.question, example.groups), context)
-    answer = {"role": "assistant", "content": _completion(example, evidence[:1])}
+    answer = {"role": "assistant", "content": _completion(example, evidence[:1], prompt)}
     return {
         "id": example.id,
         "messages": [*messages, answer],
@@ -144,11 +148,13 @@ def _row(example: Example, found: Found, limits: _Limits, prompt: Prompt) -> dic
     }
 
 
-def _completion(example: Example, evidence: list[Hit]) -> str:
-    """The answer as JSON, citations first: a small model then decides by one token whether there is evidence.
+def _completion(example: Example, evidence: list[Hit], prompt: Prompt) -> str:
+    """What to write: the prompt's sentence for a refusal, else JSON, citations first.
 
-    With the summary first, answers begin in many ways and refusals in one, so greedy decoding refuses too often.
+    So the first token decides. With refusals as JSON, a small model cited a source and then refused all the same.
     """
+    if example.output is None:
+        return prompt.refusal
     output = example.output
     answer = {
         "citations": [f"doc:{hit.doc_id}" for hit in evidence],

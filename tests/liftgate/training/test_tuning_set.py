@@ -21,7 +21,7 @@ def example(name: str, source: str, quote: str = "burns all night", **more: Any)
     return {**asked, "expected": "answer", "sources": [source], "quote": quote, "output": output, **more}
 
 
-REFUSAL = example("fifth", "lamp-1.md", expected="refuse", quote="")
+REFUSAL = example("fifth", "lamp-1.md", expected="refuse", sources=[], quote="", output=None)
 
 
 @pytest.fixture
@@ -78,10 +78,10 @@ def test_example_is_a_prompt_with_retrieved_context_and_the_answer_that_is_wante
     assert row["tokens"] > 40
 
 
-def test_refusal_cites_nothing_and_keeps_its_near_miss_context(lamps: Any) -> None:
+def test_refusal_is_the_prompt_s_sentence_and_keeps_its_near_miss_context(lamps: Any) -> None:
     (row,) = built(lamps, REFUSAL)
     assert row["expected"] == "refuse"
-    assert json.loads(row["messages"][1]["content"])["citations"] == []
+    assert row["messages"][1]["content"] == "I cannot answer this."
     assert "doc:lamp-1.md" in row["context_ids"]
 
 
@@ -181,6 +181,9 @@ def test_every_broken_line_of_the_examples_is_named(tmp_path: Path) -> None:
     lines = [json.dumps(REFUSAL), "{", json.dumps({**REFUSAL, "groups": 7})]
     path.write_text("\n".join(lines))
     with pytest.raises(ConfigurationError, match=r"(?s)line 2: .*line 3: "):
+        read_examples(path)
+    path.write_text("\n".join([json.dumps(REFUSAL | {"output": example("a", "b")["output"]})]))
+    with pytest.raises(ConfigurationError, match="none for a refusal"):
         read_examples(path)
     path.write_text("")
     with pytest.raises(ConfigurationError, match="no line"):
