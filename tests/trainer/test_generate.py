@@ -51,24 +51,6 @@ def test_answers_are_what_transformers_generates_one_by_one(answerer: Any) -> No
         assert answer.tokens == len(said) - stopped
 
 
-def test_batches_side_by_side_keep_their_order_and_give_the_threads_back() -> None:
-    import torch
-
-    from trainer.decoding import side_by_side
-
-    before, used = torch.get_num_threads(), []
-
-    def decode(batch: int) -> int:
-        used.append(torch.get_num_threads())
-        return -batch
-
-    assert list(side_by_side(decode, list(range(8)))) == [-number for number in range(8)]
-    assert max(used) <= max(1, before // min(before, 8))
-    assert torch.get_num_threads() == before
-    assert list(side_by_side(decode, [7])) == [-7]
-    assert used[-1] == before
-
-
 def test_an_adapter_changes_the_answers(answerer: Any, trained: Path, smollm2: str) -> None:
     from trainer.generate import Answerer
 

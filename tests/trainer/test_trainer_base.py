@@ -63,6 +63,20 @@ def test_the_loss_of_a_padded_batch_is_that_of_its_examples_alone(loaded: tuple[
     assert together == pytest.approx(total / count, rel=1e-4)
 
 
+def test_gradients_of_examples_side_by_side_are_those_of_the_batch(loaded: tuple[Any, Any], examples: Path) -> None:
+    import torch
+
+    from trainer.loop import completion_loss, set_gradients
+
+    model, tokenizer = loaded
+    batch, weight = rendered(loaded, examples)[:3], model.model.layers[0].self_attn.q_proj.weight
+    together = completion_loss(model, tokenizer.pad_token_id, batch, tokens=50)
+    (expected,) = torch.autograd.grad(together, [weight])
+    assert set_gradients(model, tokenizer.pad_token_id, batch, 50, [weight]) == pytest.approx(together.item(), rel=1e-4)
+    torch.testing.assert_close(weight.grad, expected, rtol=1e-3, atol=1e-5)
+    weight.grad = None
+
+
 def test_every_token_weighs_the_same_whatever_batch_it_is_in() -> None:
     from trainer.data import Example
     from trainer.loop import Schedule

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from transformers import DynamicCache
 
 from trainer.base import device, left_padded
 
-Batch = TypeVar("Batch")
-Rows = TypeVar("Rows")
 _PAD = 0  # masked, so any id of the vocabulary will do
 
 
@@ -84,21 +81,3 @@ def greedy(
             mask = torch.cat([mask, mask.new_ones(len(staying), 1)], dim=1)
             positions = positions[:, -1:] + 1
     return said
-
-
-def side_by_side(decode: Callable[[Batch], Rows], batches: Sequence[Batch]) -> Iterator[Rows]:
-    """decode of every batch, in order, with as many at once as there are threads.
-
-    A step of decoding is too small to be shared by threads: on two cores, one thread was measured to decode a batch
-    as fast as both, so two batches side by side take half the time.
-    """
-    threads = torch.get_num_threads()
-    at_once = min(threads, len(batches)) if device().type == "cpu" else 1
-    if at_once < 2:
-        yield from map(decode, batches)
-        return
-    try:
-        with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(threads // at_once,)) as pool:
-            yield from pool.map(decode, batches)
-    finally:
-        torch.set_num_threads(threads)

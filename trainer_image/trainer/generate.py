@@ -65,7 +65,8 @@ class Answerer:
         self, conversations: Sequence[Messages], max_new_tokens: int = defaults.MAX_NEW_TOKENS
     ) -> Iterator[tuple[int, Answer]]:
         """(index of the conversation, its answer), batch by batch, conversations of like length together."""
-        from trainer.decoding import Beginning, greedy, side_by_side
+        from trainer.decoding import Beginning, greedy
+        from trainer.threads import side_by_side
 
         prompts = [self._prompt(messages, max_new_tokens) for messages in conversations]
         if not prompts:

@@ -15,6 +15,7 @@ from trainer.base import device, left_padded
 from trainer.checkpoints import Keeper, Parameters, Progress
 from trainer.data import Example, length_grouped
 from trainer.failures import Diverged
+from trainer.threads import side_by_side
 
 
 @dataclass(frozen=True)
@@ -87,22 +88,40 @@ def _learn(
     progress: Progress,
 ) -> None:
     started = time.monotonic()
-    loss = completion_loss(model, pad, batch, schedule.completion_tokens)
-    if not torch.isfinite(loss):
+    loss = set_gradients(model, pad, batch, schedule.completion_tokens, list(weights.values()))
+    if not math.isfinite(loss):
         raise Diverged(
-            f"Expected a finite loss at step {progress.step + 1}, found {loss.item()}. Nothing was saved. "
+            f"Expected a finite loss at step {progress.step + 1}, found {loss}. Nothing was saved. "
             "Use a lower learning rate, or look for broken examples."
         )
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
     torch.nn.utils.clip_grad_norm_(weights.values(), defaults.MAX_GRADIENT_NORM)
     for group in optimizer.param_groups:
         group["lr"] = schedule.rate(progress.step + 1)
     optimizer.step()
     progress.step += 1
-    progress.losses.append(loss.item())
+    progress.losses.append(loss)
     progress.tokens += sum(map(len, batch))
     progress.seconds += time.monotonic() - started
+
+
+def set_gradients(
+    model: Any, pad: int, batch: list[Example], tokens: float, weights: Sequence[torch.nn.Parameter]
+) -> float:
+    """Sets the gradient of each weight and returns the loss of the batch (see completion_loss).
+
+    On a CPU the examples are learnt side by side, each unpadded in a thread of its own. Gradients come back from the
+    threads and are added in order: threads that added to `.grad` themselves would race.
+    """
+
+    def learnt(piece: list[Example]) -> tuple[float, tuple[torch.Tensor, ...]]:
+        loss = completion_loss(model, pad, piece, tokens)
+        return loss.item(), torch.autograd.grad(loss, weights)
+
+    pieces = [[example] for example in batch] if device().type == "cpu" else [batch]
+    done = list(side_by_side(learnt, pieces))
+    for weight, *parts in zip(weights, *(gradients for _, gradients in done), strict=True):
+        weight.grad = torch.stack(parts).sum(0)
+    return sum(loss for loss, _ in done)
 
 
 def completion_loss(model: Any, pad: int, batch: list[Example], tokens: float) -> torch.Tensor:

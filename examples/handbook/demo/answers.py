@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from demo.stage import Stage
 
-QUESTION = "On which working day do we shut the books?"
+QUESTION = "On which working day are the books of a month closed?"
 """Its source, finance/month-end-close.md, is for the group finance."""
 
 
