@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import yaml
 
+from liftgate.releases.rollback import resume, roll_back
 from liftgate.runs import Allowances, Scope, freeze_configuration
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
@@ -30,13 +31,13 @@ BIRDS = """
 SUPERSEDED = """
 from liftgate_airflow.building import configuration_files
 from liftgate_airflow.dag import asset, liftgate_dag
-from liftgate_airflow.step import freeze_configuration, step
+from liftgate_airflow.flows.outcome import outcome
+from liftgate_airflow.step import freeze_configuration
 from pathlib import Path
 
 with liftgate_dag("late_promotion", page="test", schedule=None) as dag:
     path = configuration_files(Path(__file__).parent / "knowledge_bases")["small"]
-    promote = step("liftgate.releases.outcomes.promote", skip_on="superseded", outlets=[asset("small", "release")])
-    freeze_configuration(path) >> promote(3)
+    freeze_configuration(path) >> outcome(3, emits=[asset("small", "release")])
 """
 
 
@@ -72,6 +73,15 @@ class Installation:
         with create_session() as session:
             found = session.query(TaskInstance).filter_by(dag_id=dag_id, task_id=task_id)
             return int(found.order_by(TaskInstance.start_date.desc()).first().try_number)
+
+    def runs_again(self, dag_id: str) -> list[str]:
+        """The runs that another run of the same DAG started."""
+        from airflow.models.dagrun import DagRun
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            found = session.query(DagRun.run_id).filter_by(dag_id=dag_id).all()
+        return [run_id for (run_id,) in found if run_id.startswith("after__")]
 
     def events(self) -> list[str]:
         """The asset events so far."""
@@ -211,9 +221,24 @@ def test_rollback_and_resume_by_their_dags(installation: Installation) -> None:
 def test_candidate_that_was_overtaken_is_skipped_and_emits_nothing(installation: Installation) -> None:
     before = installation.events()
     state, tasks = installation.run("late_promotion")
-    assert (state, tasks) == ("success", {"freeze_configuration": "success"})
+    assert state == "success"
+    assert set(tasks) == {"freeze_configuration", "decide", "needs_new_run"}
     assert installation.live() == 1
     assert installation.events() == before
+
+
+def test_candidate_whose_parent_moved_after_its_verdict_starts_one_more_run(installation: Installation) -> None:
+    runtime, why = installation.runtime, {"why": "test", "by": "test"}
+    for n in (3, 1):
+        roll_back(runtime, "small", n, kind="drill", run_id=f"to {n}", **why)
+    assert "hold" in installation.run("kb_small")[1]
+    roll_back(runtime, "small", 3, kind="drill", run_id="meanwhile", **why)
+    resume(runtime, "small", run_id="resume", **why)
+    (installation.bundle / "late_promotion.py").write_text(SUPERSEDED.replace("outcome(3", "outcome(4"))
+    state, tasks = installation.run("late_promotion")
+    assert (state, tasks["needs_new_run"], tasks["run_again"]) == ("success", "success", "success")
+    assert len(installation.runs_again("late_promotion")) == 1
+    assert installation.live() == 3
 
 
 def test_broken_configuration_fails_with_all_that_is_wrong(installation: Installation) -> None:

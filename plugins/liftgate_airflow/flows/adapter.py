@@ -31,6 +31,8 @@ def adapter(config: Adapter, path: Path) -> DAG:
     - **answer_with_candidate**, **answer_with_baseline** answer the golden questions with the adapter and without it.
     - **compare_answers** scores both sides, **evaluate** computes the verdict.
     - **decide** follows it: **promote**, **reject** or **hold**. **notify** says which.
+    - **needs_new_run** and **run_again**: if something else went live meanwhile, this DAG runs once more and judges the
+      candidate against that. Nothing is done twice.
 
     ### Triage
     Readers see the last promoted release until *promote* has ended; a red run changes nothing for them.

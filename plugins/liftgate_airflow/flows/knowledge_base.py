@@ -40,6 +40,8 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     - **retrieve_for_questions** runs the golden questions on the candidate and on what it is compared with.
     - **evaluate** computes the verdict from that, and **decide** follows it: **promote**, **reject** or **hold**.
     - **notify** says what became of the candidate, and since when live has been behind its sources.
+    - **needs_new_run** and **run_again**: if something else went live meanwhile, this DAG runs once more and judges the
+      candidate against that. Nothing is done twice.
 
     ### Triage
     Readers see the last promoted release until *promote* has ended; a red run changes nothing for them but access.

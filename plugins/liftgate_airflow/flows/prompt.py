@@ -27,6 +27,8 @@ def prompt(config: KnowledgeBase, path: Path) -> DAG:
       earlier run are not generated again.
     - **compare_answers** scores both sides, **evaluate** computes the verdict.
     - **decide** follows it: **promote**, **reject** or **hold**. **notify** says which.
+    - **needs_new_run** and **run_again**: if something else went live meanwhile, this DAG runs once more and judges the
+      candidate against that. Nothing is done twice.
 
     ### Triage
     Readers see the last promoted release until *promote* has ended; a red run changes nothing for them.

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liftgate.database import queries
+from liftgate.generations import last_closed
 from liftgate.releases import promotion
+from liftgate.releases.ledger import lock_ledger, record, release, releases
 from liftgate.releases.standing import behind_since
 from liftgate.runs import Run
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
+
+RUNS_AFTER_A_MOVE = 2
 
 
 def promote(runtime: Runtime, run: Run, candidate: int) -> str:
@@ -26,6 +30,32 @@ def reject(runtime: Runtime, run: Run, candidate: int) -> None:
 def hold(runtime: Runtime, run: Run, candidate: int) -> None:
     """Record that the candidate waits, for evidence or for the promotion hold to be lifted."""
     promotion.hold_back(runtime, run, candidate)
+
+
+def needs_new_run(runtime: Runtime, run: Run, candidate: int) -> bool:
+    """Whether to start one new run: the candidate is superseded since its parent moved, and no newer one contains it.
+
+    The new run judges the same thing against what is live now, with nothing indexed or trained again. After
+    RUNS_AFTER_A_MOVE of those, something else goes live all the time: the candidate is held, for a person to look.
+    """
+    with runtime.database.transaction() as connection:
+        lock_ledger(connection, run.kb)
+        this, newest = release(connection, run.kb, candidate), last_closed(connection, run.kb)
+        if this.outcome != "superseded":
+            return False
+        retrieval = this.component == "retrieval"
+        if retrieval and newest and newest.generation > this.makeup.retrieval.generation:
+            print(f"Generation {newest.generation} contains release {candidate} of {run.kb}: its own run judges it.")
+            return False
+        part = this.makeup.parts()[this.component]
+        moved = [one for one in releases(connection, run.kb) if one.makeup.parts()[this.component] == part]
+        moved = [one for one in moved if one.component == this.component and one.outcome == "superseded"]
+        if len(moved) <= RUNS_AFTER_A_MOVE:
+            return True
+        why = f"its parent moved {len(moved)} times; run again when nothing else is being promoted"
+        record(connection, run.kb, "held", by=run.run_id, run_id=run.run_id, release=candidate, why=why)
+    print(f"Release {candidate} of {run.kb} is held: {why}")
+    return False
 
 
 def notify(runtime: Runtime, run: Run, candidate: int) -> str:

@@ -120,6 +120,32 @@ def test_candidate_whose_parent_moved_is_superseded(judged: Any) -> None:
     assert (judged.live(), branch) == (rebased, "promote")
 
 
+def test_candidate_whose_parent_moved_is_judged_by_one_new_run_and_at_most_twice(judged: Any, capsys: Any) -> None:
+    judged.retrieve_by(top_k=4)
+    judged.whole_run()
+    judged.retrieve_by(top_k=5)
+    for live, again in ((1, True), (2, True), (1, False)):
+        run, candidate = judged.judge()
+        assert not outcomes.needs_new_run(judged.runtime, run, candidate)
+        go_back(judged, live)
+        assert outcomes.promote(judged.runtime, run, candidate) == "superseded"
+        assert outcomes.needs_new_run(judged.runtime, run, candidate) == again
+    assert judged.release(candidate).outcome == "held"
+    assert "its parent moved 3 times" in capsys.readouterr().out
+
+
+def test_superseded_candidate_that_a_newer_generation_contains_needs_no_run(judged: Any) -> None:
+    judged.retrieve_by(top_k=4)
+    judged.whole_run()
+    judged.write("desk-30.md", judged.text(30, "On Mondays."))
+    run, candidate = judged.judge()
+    go_back(judged, 1)
+    assert outcomes.promote(judged.runtime, run, candidate) == "superseded"
+    judged.write("desk-31.md", judged.text(31, "On Fridays."))
+    judged.index()
+    assert not outcomes.needs_new_run(judged.runtime, run, candidate)
+
+
 def test_nothing_is_promoted_on_a_hold(judged: Any) -> None:
     judged.retrieve_by(top_k=4)
     judged.whole_run()
