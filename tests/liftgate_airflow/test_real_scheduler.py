@@ -12,17 +12,18 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "handbook"))
 
-from demo.api import ENDED, Api, RunState
+from demo.api import ENDED, Api
 from demo.ledger import Cost, Ledger
 from demo.server import MARK, USER, Airflow, end_leftovers
 from demo.workspace import Workspace
@@ -76,11 +77,9 @@ class Real:
     def remove(self, name: str) -> None:
         (self.workspace.handbook / "documents" / name).unlink()
 
-    def new_run(self, known: set[str], run_type: str) -> str:
-        return str(self.until(lambda: [run.run_id for run in self.runs(run_type) if run.run_id not in known])[0])
-
-    def runs(self, run_type: str) -> list[RunState]:
-        return [run for run in self.api.runs(DAG) if run.run_type == run_type]
+    def new_run(self, run_type: str) -> str:
+        """The first run of its type, as soon as there is one."""
+        return str(self.until(lambda: [run.run_id for run in self.api.runs(DAG) if run.run_type == run_type])[0])
 
     def task(self, run_id: str, task_id: str) -> str:
         return next((task.state for task in self.api.tasks(DAG, run_id) if task.task_id == task_id), "none")
@@ -105,7 +104,7 @@ class Real:
         tasks = {run.run_id: [f"{task.name} {task.state}" for task in self.api.tasks(DAG, run.run_id)] for run in runs}
         return json.dumps(tasks, indent=2)
 
-    def until(self, holds, seconds: float = 120):  # type: ignore[no-untyped-def]
+    def until(self, holds: Callable[[], Any], seconds: float = 120) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := holds()):
             assert time.monotonic() < deadline, self.states()
@@ -149,7 +148,7 @@ def test_a_knowledge_base_lives_under_a_real_scheduler(real: Real) -> None:
     other = freeze_configuration(real.runtime, file, f"{DAG}:somebody", Scope(), Allowances())
     assert isinstance(take_turn(real.runtime, other), Turn)
     real.api.pause(DAG, False)
-    first = real.new_run(set(), "scheduled")
+    first = real.new_run("scheduled")
     real.until(lambda: real.task(first, "wait_for_turn") == "deferred")
     release_turn(real.runtime, other)
     cost = real.ended(first)
@@ -158,14 +157,14 @@ def test_a_knowledge_base_lives_under_a_real_scheduler(real: Real) -> None:
     # By an event: what changed is opened.
     real.write("b.md", "The blue lamp stands on the third floor now.", datetime.now(UTC))
     real.api.emit("liftgate://small/sources")
-    event = real.new_run(set(), "asset_triggered")
+    event = real.new_run("asset_triggered")
     assert real.ended(event).opened == 1
 
     # A backfill of the day on which old.md was written parses that again, and removes nothing.
     real.remove("c.md")
     body = {"dag_id": DAG, "from_date": _midnight(LONG_AGO), "to_date": _midnight(LONG_AGO, days=1)}
     real.api._call("POST", "/backfills", json={**body, "reprocess_behavior": "none", "max_active_runs": 1})
-    backfill = real.new_run(set(), "backfill")
+    backfill = real.new_run("backfill")
     assert real.ended(backfill).opened == 1
     assert real.uris() == ["a.md", "b.md", "c.md", "old.md"]
 

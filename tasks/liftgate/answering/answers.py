@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
 ANSWERS_AT_ONCE = 16
-"""Answers that are stored together: what a killed task has to generate again at most."""
+"""Answers that are stored together, as soon as there are so many."""
 
 
 @dataclass(frozen=True)
