@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from liftgate_airflow.building import is_wanted, names_in
+from liftgate_airflow.building import is_wanted, models_pools
 from liftgate_airflow.flows.roll_back import resume, roll_back
 
-for name in names_in(Path(__file__).parent / "knowledge_bases"):
-    for flow in (roll_back, resume):
-        if is_wanted(f"{flow.__name__}_{name}"):
-            globals()[f"{flow.__name__}_{name}"] = flow(name)
+for name, pool in models_pools(Path(__file__).parent / "knowledge_bases"):
+    if is_wanted(f"roll_back_{name}"):
+        globals()[f"roll_back_{name}"] = roll_back(name, pool)
+    if is_wanted(f"resume_{name}"):
+        globals()[f"resume_{name}"] = resume(name)

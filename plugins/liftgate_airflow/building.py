@@ -39,9 +39,17 @@ def configuration_files(folder: Path) -> dict[str, Path]:
     return {re.sub(r"[^\w.-]", "_", path.stem): path for path in paths}
 
 
-def names_in(folder: Path) -> Iterator[str]:
-    """The names of what is configured, valid or not: going back must work while a file is broken."""
-    return (stem for stem in configuration_files(folder) if NAME.fullmatch(stem))
+def models_pools(folder: Path) -> Iterator[tuple[str, str]]:
+    """Name and `models_pool` of what is configured, valid or not: going back must work while a file is broken."""
+    from liftgate.config.reading import read_knowledge_base
+
+    for name, path in configuration_files(folder).items():
+        if NAME.fullmatch(name):
+            try:
+                pool = read_knowledge_base(path).models_pool
+            except Exception:  # told by the DAGs that this file makes
+                pool = "default_pool"
+            yield name, pool
 
 
 def is_wanted(dag_id: str) -> bool:

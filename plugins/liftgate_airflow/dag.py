@@ -15,15 +15,21 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def liftgate_dag(
-    dag_id: str, *, page: str | None, owner: str = "liftgate", pool: str = "default_pool", **options: Any
+    dag_id: str,
+    *,
+    page: str | None,
+    owner: str = "liftgate",
+    pool: str = "default_pool",
+    max_active_runs: int = 1,
+    **options: Any,
 ) -> DAG:
-    """A DAG that runs once at a time, never catches up, and retries what a retry can help."""
+    """A DAG that runs once at a time (unless said otherwise), never catches up, and retries what a retry can help."""
     return DAG(
         dag_id=dag_id,
         doc_md=cleandoc(page or ""),
         start_date=LONG_AGO,
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=max_active_runs,
         default_args={"owner": owner, "pool": pool, **RETRIES},
         tags=["liftgate"],
         **options,

@@ -10,6 +10,10 @@ VALUES (:run_id, :kb, :configuration::jsonb, :scope::jsonb, :allowances::jsonb)
 -- What a run works with.
 SELECT kb, configuration, scope, allowances FROM runs WHERE run_id = :run_id;
 
+-- name: last_configuration(kb)$
+-- What the newest run of a knowledge base works with.
+SELECT configuration FROM runs WHERE kb = :kb ORDER BY frozen_at DESC LIMIT 1;
+
 -- name: note_stopped_by(run_id, reason)!
 -- Keep the brake that stopped a run, for those who look later.
 UPDATE runs SET stopped_by = :reason WHERE run_id = :run_id;

@@ -11,7 +11,7 @@ from liftgate.config.adapter import Adapter
 from liftgate.config.block import Block
 from liftgate.config.knowledge_base import KnowledgeBase
 from liftgate.config.reading import read_adapter, read_knowledge_base
-from liftgate.database import Database, queries
+from liftgate.database import Connection, Database, queries
 from liftgate.embedding import problems
 from liftgate.errors import ConfigurationError
 
@@ -81,17 +81,21 @@ def freeze_configuration(runtime: Runtime, path: Path | str, run_id: str, scope:
     `path` is a knowledge base's file, or an adapter's, which names its knowledge base.
     """
     frozen = _read(Path(path))
-    kb = frozen.knowledge_base.name
+    run = Run(frozen.knowledge_base.name, run_id, frozen, scope, allowances)
     with runtime.database.transaction() as connection:
-        queries().store_run(
-            connection,
-            run_id=run_id,
-            kb=kb,
-            configuration=frozen.model_dump_json(),
-            scope=scope.model_dump_json(),
-            allowances=allowances.model_dump_json(),
-        )
-    return Run(kb, run_id, frozen, scope, allowances)
+        _store(connection, run)
+    return run
+
+
+def freeze_as_before(runtime: Runtime, kb: str, run_id: str) -> Run:
+    """The same with the configuration of the newest run, for what must work while the file is being edited."""
+    with runtime.database.transaction() as connection:
+        stored = queries().last_configuration(connection, kb=kb)
+        if stored is None:
+            raise ConfigurationError(f"Expected an earlier run of {kb} in the ledger, found none. Run kb_{kb}.")
+        run = Run(kb, run_id, Frozen.model_validate(stored), Scope(), Allowances())
+        _store(connection, run)
+    return run
 
 
 def load_run(database: Database, run_id: str) -> Run:
@@ -106,6 +110,17 @@ def load_run(database: Database, run_id: str) -> Run:
     frozen = Frozen.model_validate(row["configuration"])
     scope, allowances = Scope.model_validate(row["scope"]), Allowances.model_validate(row["allowances"])
     return Run(row["kb"], run_id, frozen, scope, allowances)
+
+
+def _store(connection: Connection, run: Run) -> None:
+    queries().store_run(
+        connection,
+        run_id=run.run_id,
+        kb=run.kb,
+        configuration=run.frozen.model_dump_json(),
+        scope=run.scope.model_dump_json(),
+        allowances=run.allowances.model_dump_json(),
+    )
 
 
 def _read(path: Path) -> Frozen:

@@ -38,7 +38,7 @@ from liftgate.index.rows import Vector
 from liftgate.indexing import close_generation, index_changes
 from liftgate.plan import newest_plan, plan_changes, stop_if_nothing_to_do
 from liftgate.releases import outcomes
-from liftgate.releases.ledger import Release, release
+from liftgate.releases.ledger import Release, lock_ledger, record, release
 from liftgate.releases.makeup import Makeup
 from liftgate.releases.promotion import decide
 from liftgate.releases.propose import propose_candidate
@@ -277,7 +277,6 @@ def _with_two_documents(made: SmallKnowledgeBase) -> SmallKnowledgeBase:
 @pytest.fixture
 def promoted() -> Callable[[Runtime, str, int], None]:
     """Write a promotion into the ledger, as the gate's work is not what these tests are about."""
-    from liftgate.releases.ledger import lock_ledger, record
 
     def write(runtime: Runtime, kb: str, n: int) -> None:
         with runtime.database.transaction() as connection:
@@ -394,6 +393,12 @@ class JudgedKnowledgeBase(SmallKnowledgeBase):
         for side, makeup in sides.by_name():
             self.answer(run, makeup, partial(say, side))
         return evaluate(self.runtime, run, compare_answers(self.runtime, run, candidate))
+
+    def hold(self, why: str = "test") -> None:
+        """Set a hold on promotions, as a rollback does; what is live stays."""
+        with self.runtime.database.transaction() as connection:
+            lock_ledger(connection, self.name)
+            record(connection, self.name, "hold_set", by="ada", run_id="hold", why=why)
 
     def live(self) -> int | None:
         """The number of the release that is live."""

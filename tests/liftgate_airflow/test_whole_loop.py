@@ -210,8 +210,9 @@ def test_rollback_and_resume_by_their_dags(installation: Installation) -> None:
     installation.change("ingestion", retrieval_defaults={"top_k": 4})
     assert installation.run("kb_small")[0] == "success"
     assert installation.live() == 3
-    state, _ = installation.run("roll_back_small", to_release=1, kind="drill", why="to see that it works")
+    state, tasks = installation.run("roll_back_small", to_release=1, kind="drill", why="to see that it works")
     assert (state, installation.live()) == ("success", 1)
+    assert set(tasks) == {"roll_back", "needs_verdict"}
     assert installation.run("resume_small", why="seen")[0] == "success"
     state, _ = installation.run("roll_back_small", to_release=99, kind="drill", why="no such release")
     assert (state, installation.live()) == ("failed", 1)
@@ -239,6 +240,15 @@ def test_candidate_whose_parent_moved_after_its_verdict_starts_one_more_run(inst
     assert (state, tasks["needs_new_run"], tasks["run_again"]) == ("success", "success", "success")
     assert len(installation.runs_again("late_promotion")) == 1
     assert installation.live() == 3
+
+
+def test_rollback_of_one_part_makes_a_release_that_is_judged_at_once(installation: Installation) -> None:
+    asked = {"to_release": 1, "kind": "drill", "why": "only the index", "part": "retrieval"}
+    state, tasks = installation.run("roll_back_small", **asked)
+    assert (state, tasks["judge_release"]) == ("success", "success")
+    with installation.runtime.database.transaction() as connection:
+        judged = connection.execute("SELECT release FROM verdicts ORDER BY n DESC").fetchone()
+    assert judged == {"release": installation.live()}
 
 
 def test_broken_configuration_fails_with_all_that_is_wrong(installation: Installation) -> None:

@@ -78,21 +78,26 @@ def roll_back(
     why: Why,
     part: Annotated[Part | None, typer.Option(help="Go back with this component only.")] = None,
 ) -> None:
-    """Make an earlier release live, and hold promotions until `resume`."""
+    """Make an earlier release live, and hold promotions until `resume`. What a part made new is judged at once."""
     from liftgate.cli.session import by_whom, known_database, open_runtime, run_id
+    from liftgate.evaluation.judge_release import judge_release
     from liftgate.releases import rollback
+    from liftgate.runs import freeze_as_before
 
+    runtime, run = open_runtime(), run_id()
     with known_database():
-        rollback.roll_back(
-            open_runtime(),
+        made = rollback.roll_back(
+            runtime,
             kb,
             n,
             kind=kind.value,
             why=why,
             by=by_whom(),
-            run_id=run_id(),
+            run_id=run,
             part=part.value if part else None,
         )
+        if part:
+            judge_release(runtime, freeze_as_before(runtime, kb, run), made)
 
 
 @app.command()

@@ -42,7 +42,7 @@ def compare_answers(runtime: Runtime, run: Run, candidate: int) -> int:
     """Measure the answers of all sides and store the evidence. Returns the evaluation's id."""
     with runtime.database.transaction() as connection:
         proposed = release(connection, run.kb, candidate)
-        conditions = answer_conditions(connection, run, _gate(run, proposed))
+        conditions = answer_conditions(connection, run, _gate(run, proposed), proposed)
         known = known_evaluation(connection, proposed, conditions)
         sides = sides_for(connection, proposed, conditions)
     if known is not None:
@@ -55,7 +55,7 @@ def compare_answers(runtime: Runtime, run: Run, candidate: int) -> int:
 def _answer(runtime: Runtime, run: Run, candidate: int, wanted: tuple[str, ...]) -> int:
     with runtime.database.transaction() as connection:
         proposed = release(connection, run.kb, candidate)
-        conditions = answer_conditions(connection, run, _gate(run, proposed))
+        conditions = answer_conditions(connection, run, _gate(run, proposed), proposed)
         if known_evaluation(connection, proposed, conditions) is not None:
             print("These answers have been compared already.")
             return len(conditions.questions)
@@ -104,12 +104,17 @@ def _asked(questions: tuple[Question, ...]) -> list[Asked]:
 
 
 def _gate(run: Run, proposed: Release) -> AnswerGate:
+    if proposed.unjudged:
+        # Going back claims no improvement, and must work without the adapter's file.
+        return run.config.prompt_gate.model_copy(update={"kpi": None})
     return run.config.prompt_gate if proposed.component == "prompt" else run.adapter.gate
 
 
 def _policy(run: Run, proposed: Release) -> Policy:
-    make = policy.prompt if proposed.component == "prompt" else policy.adapter
-    return make(_gate(run, proposed))
+    gate = _gate(run, proposed)
+    if proposed.unjudged:
+        return policy.gone_back("prompt" if proposed.component == "prompt" else "adapter", gate)
+    return policy.prompt(gate) if proposed.component == "prompt" else policy.adapter(gate)
 
 
 def _quality(runtime: Runtime, run: Run, proposed: Release) -> bool | None:

@@ -8,6 +8,7 @@ from liftgate.config.gate import CommonGate
 from liftgate.database import Connection, queries
 from liftgate.evaluation.questions import Question, digest, read_questions
 from liftgate.fingerprints import digest_of, fingerprint
+from liftgate.releases.ledger import Release
 from liftgate.runs import Run
 
 NO_JUDGE = "none"
@@ -46,19 +47,27 @@ class Conditions:
         return {"questions": self.questions_digest, "judge": NO_JUDGE, "access": self.access_digest}
 
 
-def retrieval_conditions(connection: Connection, run: Run) -> Conditions:
+def retrieval_conditions(connection: Connection, run: Run, candidate: Release | None = None) -> Conditions:
     """The conditions under which a knowledge base's retrieval is judged today: on all questions."""
-    return _conditions(connection, run, run.config.gate, "retrieval")
+    return _conditions(connection, run, run.config.gate, "retrieval", candidate)
 
 
-def answer_conditions(connection: Connection, run: Run, gate: CommonGate) -> Conditions:
+def answer_conditions(
+    connection: Connection, run: Run, gate: CommonGate, candidate: Release | None = None
+) -> Conditions:
     """The conditions under which answers are judged today: on the part of the questions that is kept for them."""
-    return _conditions(connection, run, gate, "answers")
+    return _conditions(connection, run, gate, "answers", candidate)
 
 
-def _conditions(connection: Connection, run: Run, gate: CommonGate, judged: str) -> Conditions:
+def _conditions(
+    connection: Connection, run: Run, gate: CommonGate, judged: str, candidate: Release | None
+) -> Conditions:
     questions = tuple(q for q in read_questions(run.config.questions.file) if judged in q.judged)
-    parent = queries().live_release(connection, kb=run.kb)
+    # A release that went live without a verdict is compared with what was live before it.
+    if candidate is not None and candidate.unjudged:
+        parent = candidate.parent
+    else:
+        parent = queries().live_release(connection, kb=run.kb)
     access = queries().access_of_all(connection, kb=run.kb)
     return Conditions(
         kb=run.kb,

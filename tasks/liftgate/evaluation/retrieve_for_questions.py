@@ -28,8 +28,8 @@ def retrieve_for_questions(runtime: Runtime, run: Run, candidate: int) -> int:
     A pair of candidate and conditions that was evaluated before is not evaluated again.
     """
     with runtime.database.transaction() as connection:
-        conditions = retrieval_conditions(connection, run)
         proposed = release(connection, run.kb, candidate)
+        conditions = retrieval_conditions(connection, run, proposed)
         known = known_evaluation(connection, proposed, conditions)
         sides = sides_for(connection, proposed, conditions)
     if known is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from liftgate.database import Connection, queries
 from liftgate.evaluation.conditions import Conditions
 from liftgate.evaluation.evidence import Side
-from liftgate.releases.ledger import Release, live, release
+from liftgate.releases.ledger import Release, release
 from liftgate.releases.makeup import Makeup
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class Sides:
 
 
 def sides_for(connection: Connection, candidate: Release, conditions: Conditions) -> Sides:
-    """The sides for a candidate of its component."""
-    current = live(connection, candidate.kb)
+    """The sides for a candidate of its component. One that a rollback made is compared with what was live, alone."""
+    current = None if conditions.parent is None else release(connection, candidate.kb, conditions.parent)
     anchor, notes = _anchor(connection, candidate, conditions)
-    if candidate.component != "adapter" or current is None:
+    if candidate.component != "adapter" or candidate.unjudged or current is None:
         return Sides(candidate.makeup, current.makeup if current else None, None, anchor, notes)
     prompt_only = candidate.makeup.model_copy(update={"adapter": None})
     beside = current.makeup if current.makeup.adapter else None

@@ -66,6 +66,11 @@ def adapter(gate: AnswerGate) -> Policy:
     return _compared("adapter", gate, needs_data_quality=True)
 
 
+def gone_back(kind: Literal["prompt", "adapter"], gate: AnswerGate) -> Policy:
+    """Not worse than what was live before a rollback took an earlier prompt or adapter; it claims nothing better."""
+    return _compared(kind, gate, needs_data_quality=False)
+
+
 def _compared(kind: Kind, gate: CommonGate, needs_data_quality: bool) -> Policy:
     return Policy(
         kind=kind,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
 from liftgate.releases.ledger import Release, hold, live, lock_ledger, record, release, require_rows
+from liftgate.releases.makeup import Makeup
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -23,8 +24,9 @@ def roll_back(
 ) -> int:
     """Make an earlier release live and hold promotions. Returns the number of the release that is live now.
 
-    With `part`, only that component goes back: that makes a new release, marked unjudged. Repeated by the same run,
-    it succeeds and changes nothing. Raises PromotionRefused if the release was never live, or its rows are pruned.
+    With `part`, only that component goes back: that makes a new release, marked unjudged, for `judge_release` to judge
+    at once. Repeated by the same run, it succeeds and changes nothing. Raises PromotionRefused if the release was
+    never live, its rows are pruned, or nothing would change.
     """
     if not why.strip():
         raise PromotionRefused("Expected a reason for the rollback, found none. Say why.")
@@ -36,8 +38,10 @@ def roll_back(
             raise PromotionRefused(f"Expected something live in {kb} to roll back from, found nothing.")
         if last["kind"] == "rolled_back" and last["run_id"] == run_id:
             return current.n
-        target = _require_kept(connection, kb, to)
-        n = to if part is None else _with_part(connection, current, target, part, run_id)
+        target = _require_kept(connection, kb, to, part)
+        makeup = target.makeup if part is None else _mixed(current, target, part)
+        _require_difference(current, target, makeup)
+        n = to if part is None else _add(connection, current, part, makeup, run_id)
         _record(connection, current, n, kind, why, by, run_id)
     print(f"Release {n} of {kb} is live. Promotions are on hold: `liftgate releases resume {kb}` lifts that.")
     return n
@@ -54,21 +58,34 @@ def resume(runtime: Runtime, kb: str, *, by: str, run_id: str, why: str = "") ->
     return True
 
 
-def _require_kept(connection: Connection, kb: str, n: int) -> Release:
+def _require_kept(connection: Connection, kb: str, n: int, part: Part | None) -> Release:
     target = release(connection, kb, n)
     if not queries().was_live(connection, kb=kb, n=n):
         raise PromotionRefused(
             f"Expected a release of {kb} that was live, found release {n}, which never was. "
             "`liftgate releases list` shows which were."
         )
-    require_rows(connection, target)
+    if part in (None, "retrieval"):
+        require_rows(connection, target)
     return target
 
 
-def _with_part(connection: Connection, current: Release, target: Release, part: Part, run_id: str) -> int:
-    """A new release: what is live, with one component of an earlier release."""
+def _mixed(current: Release, target: Release, part: Part) -> Makeup:
+    """What is live, with one component of an earlier release."""
     taken = {"retrieval": ("retrieval",), "prompt": ("prompt",), "adapter": ("base", "adapter")}[part]
-    makeup = current.makeup.model_copy(update={name: getattr(target.makeup, name) for name in taken})
+    return current.makeup.model_copy(update={name: getattr(target.makeup, name) for name in taken})
+
+
+def _require_difference(current: Release, target: Release, makeup: Makeup) -> None:
+    """Refuse to leave a release for what equals it: a rollback for its quality would blame what stays live."""
+    if makeup.fingerprint == current.fingerprint:
+        raise PromotionRefused(
+            f"Expected something else than what is live in {current.kb}, found that release {target.n} holds what "
+            f"release {current.n} holds, which is live. `liftgate releases list {current.kb}` shows the others."
+        )
+
+
+def _add(connection: Connection, current: Release, part: Part, makeup: Makeup, run_id: str) -> int:
     n: int = queries().add_release(
         connection,
         kb=current.kb,

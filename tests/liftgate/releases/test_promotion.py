@@ -98,7 +98,7 @@ def test_promote_tried_again_after_something_newer_went_live_changes_nothing(jud
 @pytest.mark.parametrize(("settings", "branch"), [({"min_score": 0.99}, "rejected"), ({"top_k": 4}, "held")])
 def test_reject_and_hold_tried_again_are_recorded_once(judged: Any, settings: dict[str, Any], branch: str) -> None:
     if branch == "held":
-        roll_back(judged.runtime, "small", 1, kind="drill", why="test", by="test", run_id="back")
+        judged.hold()
     judged.retrieve_by(**settings)
     run, candidate = judged.judge()
     judged.end(run, candidate)
@@ -196,7 +196,7 @@ def test_failed_data_quality_is_never_overridden(judged: Any) -> None:
 
 def test_release_whose_rows_are_pruned_is_not_promoted(judged: Any) -> None:
     """Held and then superseded, it is kept by nothing; live would be missing what was deleted."""
-    roll_back(judged.runtime, "small", 1, kind="drill", why="test", by="test", run_id="back")
+    judged.hold()
     judged.write("desk-0.md", judged.text(0, "On Mondays."))
     held, branch = judged.whole_run()
     assert branch == "hold"

@@ -8,14 +8,9 @@ from liftgate import housekeeping
 from liftgate.errors import PromotionRefused
 from liftgate.releases.promotion import override, promote
 from liftgate.releases.propose import propose_candidate, propose_prompt
-from liftgate.releases.rollback import resume, roll_back
+from liftgate.releases.rollback import resume
 
 NEW_PROMPT = "---\nrefusal: No.\n---\nBriefly.\n$context\n\n$question\n"
-
-
-def hold(judged: Any) -> None:
-    """A hold on promotions, from a rollback that changes nothing else."""
-    roll_back(judged.runtime, "small", 1, kind="drill", why="test", by="test", run_id="back")
 
 
 def test_what_equals_live_is_not_proposed(judged: Any) -> None:
@@ -29,7 +24,7 @@ def test_what_equals_live_is_not_proposed(judged: Any) -> None:
 
 
 def test_candidate_that_waits_is_superseded_by_what_equals_live(judged: Any) -> None:
-    hold(judged)
+    judged.hold()
     judged.write("desk-0.md", judged.text(0, "On Mondays."))
     assert judged.whole_run() == (2, "hold")
     judged.write("desk-0.md", judged.text(0))
@@ -38,7 +33,7 @@ def test_candidate_that_waits_is_superseded_by_what_equals_live(judged: Any) -> 
 
 
 def test_newer_candidate_supersedes_older_ones_of_its_component(judged: Any) -> None:
-    hold(judged)
+    judged.hold()
     (judged.folder / "prompt.md").write_text(NEW_PROMPT)
     prompt = propose_prompt(judged.runtime, judged.start())
     judged.retrieve_by(top_k=4)
@@ -49,7 +44,7 @@ def test_newer_candidate_supersedes_older_ones_of_its_component(judged: Any) -> 
 
 
 def test_candidate_that_is_held_keeps_its_number(judged: Any) -> None:
-    hold(judged)
+    judged.hold()
     judged.retrieve_by(top_k=4)
     run, candidate = judged.judge()
     judged.end(run, candidate)
@@ -75,7 +70,7 @@ def test_candidate_that_comes_back_after_it_was_superseded_and_pruned_is_built_o
     judged: Any,
 ) -> None:
     """Its verdict stands; the release of the first time, whose rows are gone, does not go live."""
-    hold(judged)
+    judged.hold()
     judged.write("desk-0.md", judged.text(0, "On Mondays."))
     assert judged.whole_run() == (2, "hold")
     judged.write("desk-0.md", judged.text(0, "On Tuesdays."))

@@ -6,11 +6,13 @@ import pytest
 
 from liftgate import housekeeping
 from liftgate.errors import PromotionRefused
+from liftgate.evaluation.judge_release import judge_release, needs_verdict
 from liftgate.releases import outcomes
 from liftgate.releases.ledger import hold
 from liftgate.releases.promotion import override, promote
 from liftgate.releases.propose import propose_prompt
 from liftgate.releases.rollback import resume, roll_back
+from liftgate.runs import freeze_as_before
 
 
 def back(judged: Any, to: int, kind: Any = "drill", **more: Any) -> int:
@@ -29,6 +31,17 @@ def go_on(judged: Any) -> bool:
 def second_release(judged: Any) -> None:
     judged.retrieve_by(top_k=4)
     assert judged.whole_run() == (2, "promote")
+
+
+def other_prompt(judged: Any) -> int:
+    """A release with another prompt, live by an override."""
+    (judged.folder / "prompt.md").write_text("---\nrefusal: No.\n---\nBriefly.\n$context\n\n$question\n")
+    run = judged.start()
+    prompt: int = propose_prompt(judged.runtime, run)
+    judged.compare_answers(run, prompt)
+    override(judged.runtime, "small", prompt, by="ada", run_id="by hand", why="test")
+    forward(judged, prompt)
+    return prompt
 
 
 def test_rollback_moves_live_and_holds_promotions(judged: Any) -> None:
@@ -167,12 +180,7 @@ def test_rollback_of_one_part_makes_a_release_that_nobody_judged(judged: Any) ->
     judged.write("desk-0.md", judged.text(0, "On Mondays."))
     assert judged.whole_run() == (3, "promote")
     judged.retrieve_by(top_k=5)
-    (judged.folder / "prompt.md").write_text("---\nrefusal: No.\n---\nBriefly.\n$context\n\n$question\n")
-    run = judged.start()
-    prompt = propose_prompt(judged.runtime, run)
-    judged.compare_answers(run, prompt)
-    override(judged.runtime, "small", prompt, by="ada", run_id="by hand", why="test")
-    forward(judged, prompt)
+    prompt = other_prompt(judged)
     mixed = back(judged, 1, part="retrieval")
     assert (prompt, mixed, judged.live()) == (4, 5, 5)
     made, first, newest = (judged.release(n) for n in (mixed, 1, prompt))
@@ -186,3 +194,57 @@ def test_release_made_by_a_rollback_is_judged_like_any_other(judged: Any) -> Non
     mixed = back(judged, 1, part="retrieval")
     assert (mixed, judged.live()) == (3, 3)
     assert judged.whole_run() == (4, "hold")
+
+
+def test_nothing_is_gone_back_to_that_is_live(judged: Any) -> None:
+    """A rollback for quality would blame what stays live, and ask for new evidence on it for ever."""
+    second_release(judged)
+    before = judged.events()
+    for part in (None, "retrieval", "prompt"):
+        with pytest.raises(PromotionRefused, match="holds what release 2 holds"):
+            back(judged, 1 if part == "prompt" else 2, "quality", part=part)
+    assert judged.events() == before
+
+
+def test_prompt_alone_can_be_gone_back_to_when_the_rows_of_its_release_are_pruned(judged: Any) -> None:
+    prompt = other_prompt(judged)
+    with judged.runtime.database.transaction() as connection:
+        connection.execute("UPDATE generations SET pruned_at = now() WHERE generation = 1")
+    with pytest.raises(PromotionRefused, match="pruned"):
+        back(judged, 1)
+    assert back(judged, 1, part="prompt") == prompt + 1
+
+
+def test_release_that_a_rollback_of_retrieval_made_is_judged_against_what_was_live_before(judged: Any) -> None:
+    judged.retrieve_by(top_k=4)
+    judged.write("desk-0.md", judged.text(0, "On Mondays."))
+    assert judged.whole_run() == (2, "promote")
+    mixed = back(judged, 1, part="retrieval", run_id="roll_back_small:manual")
+    run = freeze_as_before(judged.runtime, "small", "roll_back_small:manual")
+    assert needs_verdict(judged.runtime, run, mixed)
+    assert judge_release(judged.runtime, run, mixed) == "promote"
+    sides = judged.query(
+        "SELECT comparison #> '{comparison,made_of}' AS made_of FROM evaluations WHERE release = %s", mixed
+    )
+    assert sides[0]["made_of"]["baseline"]["retrieval"] == judged.release(2).makeup.parts()["retrieval"]
+    assert judged.events("evaluated")[-1] == ("evaluated", mixed)
+    assert judged.live() == mixed
+
+
+def test_release_that_a_rollback_of_the_prompt_made_is_judged_on_the_guards_alone(judged: Any) -> None:
+    """The adapter's or prompt's gate asks for a KPI that improves; going back claims nothing of the kind."""
+    prompt = other_prompt(judged)
+    mixed = back(judged, 1, part="prompt", run_id="roll_back_small:manual")
+    run = freeze_as_before(judged.runtime, "small", "roll_back_small:manual")
+    for n in (mixed, prompt):
+        judged.answer(run, judged.release(n).makeup, lambda *_: "I do not know.")
+    judge_release(judged.runtime, run, mixed)
+    checks = judged.query("SELECT verdict -> 'checks' AS checks FROM verdicts WHERE release = %s", mixed)[0]["checks"]
+    assert {check["kind"] for check in checks} >= {"guard", "leak"}
+    assert not [check for check in checks if check["kind"] == "kpi"]
+
+
+def test_release_that_went_live_by_a_verdict_needs_no_other(judged: Any) -> None:
+    second_release(judged)
+    back(judged, 1)
+    assert not needs_verdict(judged.runtime, freeze_as_before(judged.runtime, "small", "roll_back_small:x"), 1)

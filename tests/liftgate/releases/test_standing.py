@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from liftgate.releases.outcomes import notify
-from liftgate.releases.rollback import resume, roll_back
+from liftgate.releases.rollback import resume
 from liftgate.releases.standing import behind_since
 
 
@@ -69,18 +69,18 @@ def test_forced_run_goes_on_where_there_is_nothing_to_do(judged: Any) -> None:
 
 
 def test_held_candidate_is_left_alone_while_the_hold_stands(judged: Any) -> None:
-    roll_back(judged.runtime, "small", 1, kind="drill", why="a drill", by="ada", run_id="back")
+    judged.hold("a drill")
     judged.retrieve_by(top_k=4)
     assert judged.whole_run() == (2, "hold")
     assert judged.whole_run() == (0, "nothing")
-    assert reason(judged).endswith("rolled back from release 1: a drill")
+    assert reason(judged).endswith("a drill")
     resume(judged.runtime, "small", by="ada", run_id="resume")
     assert judged.whole_run() == (2, "promote")
 
 
 def test_verdict_under_todays_conditions_decides_and_not_the_one_that_was_formed_last(judged: Any) -> None:
     """A bad edit of the questions rejects a candidate; taken back, the verdict from before holds again."""
-    roll_back(judged.runtime, "small", 1, kind="drill", why="a drill", by="ada", run_id="back")
+    judged.hold("a drill")
     judged.retrieve_by(top_k=4)
     assert judged.whole_run() == (2, "hold")
     good, judged.questions = judged.questions, judged.questions[:20]
@@ -96,7 +96,7 @@ def test_verdict_under_todays_conditions_decides_and_not_the_one_that_was_formed
 
 def test_live_is_behind_its_sources_since_the_generation_that_was_not_promoted(judged: Any) -> None:
     assert behind(judged) is None
-    roll_back(judged.runtime, "small", 1, kind="drill", why="test", by="ada", run_id="back")
+    judged.hold()
     judged.write("desk-0.md", judged.text(0, "On Mondays."))
     run, candidate = judged.judge()
     judged.end(run, candidate)
