@@ -30,11 +30,11 @@ $(STAMP): pyproject.toml constraints.txt scripts/set_up.sh
 demo: $(STAMP) ## the whole loop on the example handbook, with a real Airflow on http://localhost:8080
 	@PORT='$(PORT)' EXIT='$(EXIT)' PYTHONPATH=examples/handbook $(BIN)/python -m demo
 
-test: lint ## every check and every test
-	$(BIN)/python -m pytest
+test: lint test-fast ## every check and every test
+	$(BIN)/python -m pytest -m slow
 
 test-fast: $(STAMP) ## tests without scheduler, torch or Great Expectations
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n 2
 
 lint: $(STAMP) ## style and types
 	$(BIN)/ruff check .

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from liftgate.database import Database
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
 
@@ -42,24 +44,38 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def database_url(server_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """Address of a database that is empty and goes with the test."""
-    name = f"test_{abs(hash(request.node.nodeid))}"
+    with _database(server_url, request, "template1") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(server_url: str) -> str:
+    """Name of a database with all migrations applied, to copy: that is ten times as fast as applying them."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
-    yield server_url.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+        connection.execute("CREATE DATABASE migrated")
+    Database(server_url.replace("/postgres?", "/migrated?")).upgrade()
+    return "migrated"
 
 
 @pytest.fixture
-def runtime(database_url: str, tmp_path: Path) -> Runtime:
-    """A runtime of the local profile over that database, with all migrations applied."""
-    made = Runtime(
-        Settings(
-            database_url=database_url,
-            files_url=str(tmp_path / "files"),
-            models_dir=str(ROOT / ".models"),
-            trainer_dir=str(ROOT / "trainer_image"),
+def runtime(server_url: str, migrated: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
+    """A runtime of the local profile over a database of its own, with all migrations applied."""
+    with _database(server_url, request, migrated) as url:
+        yield Runtime(
+            Settings(
+                database_url=url,
+                files_url=str(tmp_path / "files"),
+                models_dir=str(ROOT / ".models"),
+                trainer_dir=str(ROOT / "trainer_image"),
+            )
         )
-    )
-    made.database.upgrade()
-    return made
+
+
+@contextmanager
+def _database(server_url: str, request: pytest.FixtureRequest, template: str) -> Iterator[str]:
+    name = f"{request.fixturename}_{abs(hash(request.node.nodeid))}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
+    yield server_url.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]

@@ -7,11 +7,12 @@ SELECT a.uri, a.groups FROM document_access a
 -- Whether rows of a generation have been deleted.
 SELECT pruned_at IS NOT NULL FROM generations WHERE kb = :kb AND generation = :generation;
 
--- name: quote_stands(version, quote)$
--- Whether a quote is known to stand in a version of a document.
-SELECT stands FROM plain_quotes WHERE version = :version AND quote = :quote;
+-- name: known_quotes(versions, quotes)
+-- Which quotes are known to stand, or not to stand, in versions of documents; the two lists are parallel.
+SELECT p.version, p.quote, p.stands
+  FROM plain_quotes p JOIN unnest(:versions::text[], :quotes::text[]) AS asked (version, quote) USING (version, quote);
 
--- name: remember_quote(version, quote, stands)!
+-- name: remember_quotes*!
 -- Versions never change, so this holds for good.
 INSERT INTO plain_quotes (version, quote, stands) VALUES (:version, :quote, :stands) ON CONFLICT DO NOTHING;
 

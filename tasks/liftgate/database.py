@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,26 +34,51 @@ class Database:
 
     def __init__(self, url: str):
         self.url = url
+        self._spare: list[Connection] = []
+
+    def __del__(self) -> None:
+        for connection in self._spare:
+            connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection of its own whose work is committed at the end, or undone by an error."""
+        """A connection of its own whose work is committed at the end, or undone by an error.
+
+        The connection is kept for the next transaction: a step has many, and making one costs more than most of them.
+        """
+        connection = self._take_spare() or self._connect()
         try:
-            connection = psycopg.connect(self.url, row_factory=dict_row)
+            with connection.transaction():
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._spare.append(connection)
+
+    def _take_spare(self) -> Connection | None:
+        """The spare connection, if the server has not ended it meanwhile."""
+        try:
+            connection = self._spare.pop()
+            connection.execute("")
+        except (IndexError, psycopg.Error):
+            return None
+        return connection
+
+    def _connect(self) -> Connection:
+        try:
+            return psycopg.connect(self.url, row_factory=dict_row, autocommit=True)
         except psycopg.Error as error:
             raise ConfigurationError(
                 f"Expected Liftgate's database to answer, found: {str(error).strip()}. "
                 "Start it, or correct LIFTGATE_DATABASE_URL or the connection liftgate_database."
             ) from error
-        with connection:
-            yield connection
 
     def upgrade(self) -> list[str]:
         """Apply the migrations that are missing and return their names, in order."""
         from yoyo import get_backend, read_migrations
 
         backend = get_backend(_for_yoyo(self.url), migration_table="liftgate_migrations")
-        with backend.lock():
+        with closing(backend.connection), backend.lock():
             missing = backend.to_apply(read_migrations(str(SQL / "migrations")))
             backend.apply_migrations(missing)
         return [migration.id for migration in missing]

@@ -245,17 +245,14 @@ def small(runtime: Runtime, tmp_path: Path) -> SmallKnowledgeBase:
 
 
 @pytest.fixture(scope="session")
-def shared_runtime(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+def shared_runtime(server_url: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """A runtime over one database for all tests whose rows are told apart by the name of a knowledge base."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE shared")
-        connection.execute("ALTER DATABASE shared SET synchronous_commit = off")
+        connection.execute(f"CREATE DATABASE shared TEMPLATE {migrated}")  # type: ignore[arg-type]
     folder = str(tmp_path_factory.mktemp("files"))
     models = str(Path(__file__).parents[2] / ".models")
     url = server_url.replace("/postgres?", "/shared?")
-    made = Runtime(Settings(database_url=url, files_url=folder, models_dir=models))
-    made.database.upgrade()
-    yield made
+    yield Runtime(Settings(database_url=url, files_url=folder, models_dir=models))
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("DROP DATABASE shared WITH (FORCE)")
 
@@ -438,15 +435,12 @@ class JudgedKnowledgeBase(SmallKnowledgeBase):
 
 
 @pytest.fixture(scope="session")
-def judged_once(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> JudgedKnowledgeBase:
+def judged_once(server_url: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> JudgedKnowledgeBase:
     """The knowledge base that the tests take copies of, in a database of its own."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE judged")
-        connection.execute("ALTER DATABASE judged SET synchronous_commit = off")
+        connection.execute(f"CREATE DATABASE judged TEMPLATE {migrated}")  # type: ignore[arg-type]
     folder = tmp_path_factory.mktemp("judged")
-    made = Runtime(_settings(server_url, "judged", folder))
-    made.database.upgrade()
-    return JudgedKnowledgeBase(made, folder / "small")
+    return JudgedKnowledgeBase(Runtime(_settings(server_url, "judged", folder)), folder / "small")
 
 
 @pytest.fixture
@@ -458,7 +452,6 @@ def judged(
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'judged'")
         connection.execute(f"CREATE DATABASE {name} TEMPLATE judged")  # type: ignore[arg-type]
-        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")  # type: ignore[arg-type]
     yield judged_once.copy(_settings(server_url, name, tmp_path), tmp_path / "small")
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from liftgate.database import queries
@@ -15,6 +16,7 @@ from liftgate.manifest import Entry, entries
 from liftgate.releases.makeup import Makeup
 from liftgate.runs import Run
 from liftgate.sources.listing import sources_of
+from liftgate.sources.source import Source
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -40,11 +42,12 @@ def count_questions(
             entry.uri: entry
             for entry in entries(connection, makeup.retrieval.collection_id, makeup.retrieval.generation)
         }
-    reader = _QuoteReader(runtime, run)
+    needed = {(held[uri], question.quote) for question in questions for uri in question.sources if uri in held}
+    stands = _standing_quotes(runtime, run, needed)
     counting, aside = [], []
     for question in questions:
         present = [held[uri] for uri in question.sources if uri in held]
-        quoted = [question.quote if reader.holds(entry, question.quote) else "" for entry in present]
+        quoted = [question.quote if stands[entry, question.quote] else "" for entry in present]
         missing: list[str | None] = [None] * (len(question.sources) - len(present))
         may_read = any(readers.get(uri, frozenset()) & set(question.groups) for uri in question.sources)
         found = standing(question, [*quoted, *missing], may_read if question.sources else None)
@@ -55,35 +58,40 @@ def count_questions(
     return Counted(tuple(counting), tuple(aside))
 
 
-class _QuoteReader:
-    """Whether a quote stands in a version of a document; remembered for good, since versions never change."""
+def _standing_quotes(runtime: Runtime, run: Run, needed: set[tuple[Entry, str]]) -> dict[tuple[Entry, str], bool]:
+    """Whether each quote stands in its version of a document. What was found is remembered: versions never change."""
+    keys = {(entry, quote): (entry.version, fingerprint(quote)) for entry, quote in needed if quote}
+    with runtime.database.transaction() as connection:
+        asked = {"versions": [key[0] for key in keys.values()], "quotes": [key[1] for key in keys.values()]}
+        known = {(row["version"], row["quote"]): row["stands"] for row in queries().known_quotes(connection, **asked)}
+    read = cache(partial(_plain_text, sources_of(run.config)))
+    found: dict[tuple[str, str], bool] = {}
+    unread = set()
+    for (entry, quote), key in keys.items():
+        if key not in known:
+            text = read(entry)
+            if text is None:
+                unread.add(key)
+            else:
+                found[key] = quote_stands(quote, text)
+    with runtime.database.transaction() as connection:
+        rows = [{"version": version, "quote": quote, "stands": stands} for (version, quote), stands in found.items()]
+        queries().remember_quotes(connection, rows)
+    everything = known | found | dict.fromkeys(unread, False)
+    return {pair: everything[keys[pair]] if pair in keys else True for pair in needed}
 
-    def __init__(self, runtime: Runtime, run: Run):
-        self._runtime = runtime
-        self._sources = sources_of(run.config)
-        self._texts: dict[str, str] = {}
 
-    def holds(self, entry: Entry, quote: str) -> bool:
-        """Ask the memory first, and open the document only for what is not known."""
-        if not quote:
-            return True
-        key = {"version": entry.version, "quote": fingerprint(quote)}
-        with self._runtime.database.transaction() as connection:
-            known = queries().quote_stands(connection, **key)
-            if known is None:
-                known = quote_stands(quote, self._text(entry))
-                queries().remember_quote(connection, stands=known, **key)
-        return bool(known)
-
-    def _text(self, entry: Entry) -> str:
-        if entry.version not in self._texts:
-            self._texts[entry.version] = self._read(entry)
-        return self._texts[entry.version]
-
-    def _read(self, entry: Entry) -> str:
-        try:
-            data = self._sources[entry.source].read(entry.uri, entry.version_hint)
-            return plain_text(entry.uri, data) if content_hash(data) == entry.version else ""
-        except (SourceError, DocumentUnreadable) as error:
-            print(f"{entry.uri} could not be read for its golden questions, so they need review: {error}")
-            return ""
+def _plain_text(sources: Mapping[str, Source], entry: Entry) -> str | None:
+    """Text of that version as a plain reader sees it: empty where it has none, None where it cannot be had now."""
+    try:
+        data = sources[entry.source].read(entry.uri, entry.version_hint)
+    except SourceError as error:
+        print(f"{entry.uri} could not be read for its golden questions, so they need review: {error}")
+        return None
+    if content_hash(data) != entry.version:
+        return None
+    try:
+        return plain_text(entry.uri, data)
+    except DocumentUnreadable as error:
+        print(f"{entry.uri} has no text for its golden questions, so they need review: {error}")
+        return ""

@@ -24,6 +24,7 @@ class PgvectorIndex:
     def __init__(self, connection: Connection, collection: Collection):
         self.collection = collection
         self._connection = connection
+        self._scans_iteratively = False
 
     def ensure(self) -> None:
         """Make the partition with its HNSW index. Its check refuses vectors of another number of dimensions.
@@ -87,7 +88,9 @@ class PgvectorIndex:
 
     def search(self, vector: Vector, k: int, generation: int, groups: Sequence[str]) -> list[Hit]:
         """Nearest rows by cosine. The scan goes on until k rows pass the filter, or small groups would get none."""
-        queries().scan_iteratively(self._connection, most=str(MAX_SCAN_TUPLES))
+        if not self._scans_iteratively:  # a setting of the transaction
+            queries().scan_iteratively(self._connection, most=str(MAX_SCAN_TUPLES))
+            self._scans_iteratively = True
         statement = queries().search_chunks.sql.replace("DIMS", str(self.collection.dims))
         found = self._connection.execute(
             statement,

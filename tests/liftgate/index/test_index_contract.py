@@ -56,7 +56,7 @@ def another(backend: Backend, shared_runtime: Runtime) -> Iterator[Callable[[], 
             return made
 
         yield make
-        connection.rollback()
+        raise psycopg.Rollback
 
 
 @pytest.fixture
