@@ -22,7 +22,7 @@ from rich.table import Table
 from liftgate.access import apply_access
 from liftgate.indexing import close_generation, index_changes
 from liftgate.local.postgres import started
-from liftgate.plan import plan_changes
+from liftgate.plan import newest_plan, plan_changes
 from liftgate.runs import Allowances, Run, Scope, freeze_configuration
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
@@ -112,8 +112,9 @@ def _timed_run(runtime: Runtime, run: Run) -> tuple[list[float], dict[str, Any]]
         indexing = _seconds(lambda: [index_changes(runtime, run, batch) for batch in batches])[0]
         closing, counts = _seconds(lambda: close_generation(runtime, run))
         release_turn(runtime, run)
-    unchanged = "new" not in counts and "changed" not in counts
-    return [listing, planning, indexing, closing], {} if unchanged else counts
+    with runtime.database.transaction() as connection:
+        wrote = newest_plan(connection, run.kb, run.run_id).kind == "index"
+    return [listing, planning, indexing, closing], counts if wrote else {}
 
 
 def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -46,19 +46,21 @@ UPDATE document_access SET applied_serial = :serial
  WHERE kb = :kb AND source = :source AND uri = :uri AND serial = :serial;
 
 -- name: possible_moves(serial, collection_id, generation)
--- New uris beside the documents of the same size that are gone from the listing.
-SELECT l.source, l.uri AS new_uri, l.version_hint, l.groups, l.version AS known_version,
-       m.source AS gone_source, m.uri AS gone_uri, m.version AS gone_version
-  FROM listed_documents l
-  JOIN manifest m ON m.collection_id = :collection_id AND m.size_bytes = l.size_bytes
-                 AND m.added_in <= :generation AND m.removed_in > :generation
- WHERE l.serial = :serial
-   AND NOT EXISTS (SELECT FROM manifest p WHERE p.collection_id = :collection_id
-                      AND (p.source, p.uri) = (l.source, l.uri)
-                      AND p.added_in <= :generation AND p.removed_in > :generation)
-   AND NOT EXISTS (SELECT FROM listed_documents still WHERE still.serial = :serial
-                      AND (still.source, still.uri) = (m.source, m.uri))
- ORDER BY l.source, l.uri, m.uri;
+-- New uris beside the documents of the same size that are gone from the listing. Both are few, so they are found first.
+WITH held AS MATERIALIZED (
+         SELECT source, uri, size_bytes, version FROM manifest
+          WHERE collection_id = :collection_id AND added_in <= :generation AND removed_in > :generation),
+     new AS MATERIALIZED (
+         SELECT l.* FROM listed_documents l LEFT JOIN held USING (source, uri)
+          WHERE l.serial = :serial AND held.uri IS NULL),
+     gone AS MATERIALIZED (
+         SELECT held.* FROM held
+           LEFT JOIN listed_documents l ON l.serial = :serial AND (l.source, l.uri) = (held.source, held.uri)
+          WHERE l.uri IS NULL)
+SELECT new.source, new.uri AS new_uri, new.version_hint, new.groups, new.version AS known_version,
+       gone.source AS gone_source, gone.uri AS gone_uri, gone.version AS gone_version
+  FROM new JOIN gone USING (size_bytes)
+ ORDER BY new.source, new.uri, gone.uri;
 
 -- name: access_of_all(kb)
 -- The truth about every document, for a digest.

@@ -156,8 +156,8 @@ class Airflow:
             ),
             # The demo edits settings, which a run reads itself; parsing DAG files over and over only costs time.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
-            # A run is a chain of short tasks: with the default, each waits up to a second for the scheduler's next look.
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+            # A run is a chain of short tasks, and each waits for the scheduler's next look: a second by default.
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             # A task that defers for a second or two fails without this under LocalExecutor.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW_CONN_LIFTGATE_DATABASE": self.connection,
