@@ -75,10 +75,13 @@ CREATE TABLE public.collections (
     embeddings jsonb NOT NULL,
     dims integer NOT NULL,
     born_generation integer NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    vector_index jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 
 COMMENT ON COLUMN public.collections.embedder IS 'Fingerprint; `embeddings` holds the settings that made it, to embed questions.';
+
+COMMENT ON COLUMN public.collections.vector_index IS 'The settings of the index, as they were when the collection was born.';
 
 ALTER TABLE public.collections ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.collections_id_seq
@@ -226,13 +229,15 @@ CREATE VIEW public.live_releases AS
     r.makeup,
     r.fingerprint,
     e.at AS live_since,
-    e.run_id
+    e.run_id,
+    (r.makeup #>> '{retrieval,collection}'::text[]) AS collection,
+    ((r.makeup #>> '{retrieval,generation}'::text[]))::integer AS generation
    FROM (public.events e
      JOIN public.releases r ON (((r.kb = e.kb) AND (r.n = e.release))))
   WHERE (e.kind = ANY (ARRAY['promoted'::text, 'rolled_back'::text]))
   ORDER BY e.kb, e.n DESC;
 
-COMMENT ON VIEW public.live_releases IS 'What is live now: the release of the last promotion or rollback.';
+COMMENT ON VIEW public.live_releases IS 'What is live now. Readers of the index keep to rows of that collection with added_in <= generation < removed_in.';
 
 CREATE TABLE public.manifest (
     collection_id integer NOT NULL,

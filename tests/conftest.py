@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from liftgate.database import Database
+from liftgate.local import weaviate
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
 
@@ -39,6 +40,15 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def weaviate_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Settings of a real Weaviate server; without one, the test is skipped with a line that says how to get one."""
+    if not weaviate.is_available():
+        pytest.skip(f"No Weaviate server was found. {weaviate.HOW_TO_GET_ONE}")
+    with weaviate.server(tmp_path_factory.mktemp("weaviate")) as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ UPDATE chunks SET removed_in = 2147483647
 -- Delete rows for good.
 DELETE FROM chunks WHERE collection_id = :collection_id AND id = ANY(:ids);
 
--- name: chunks_added(collection_id, source, uri, generation)
--- Ids of a document's rows that were added in that generation.
-SELECT id FROM chunks
- WHERE collection_id = :collection_id AND source = :source AND uri = :uri AND added_in = :generation;
+-- name: chunks_added(collection_id, sources, uris, generation)
+-- Ids of the rows of some documents (two parallel lists) that were added in that generation.
+SELECT id FROM chunks JOIN unnest(:sources::text[], :uris::text[]) AS of (source, uri) USING (source, uri)
+ WHERE collection_id = :collection_id AND added_in = :generation;
 
 -- name: chunk_ids(collection_id, generation)
 -- Ids of every row that a generation sees.

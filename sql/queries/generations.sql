@@ -1,18 +1,19 @@
 -- name: collections(kb)
 -- Every collection of a knowledge base, oldest first.
-SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation
+SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation, vector_index
   FROM collections WHERE kb = :kb ORDER BY id;
 
 -- name: collection(id)^
 -- One collection.
-SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation FROM collections WHERE id = :id;
+SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation, vector_index
+  FROM collections WHERE id = :id;
 
--- name: add_collection(kb, name, provider, embedder, embeddings, dims, born_generation)^
+-- name: add_collection(kb, name, provider, embedder, embeddings, dims, born_generation, vector_index)^
 -- A new collection for an embedder that the last one does not have.
-INSERT INTO collections (kb, name, provider, embedder, embeddings, dims, born_generation)
-VALUES (:kb, :name, :provider, :embedder, :embeddings::jsonb, :dims, :born_generation)
+INSERT INTO collections (kb, name, provider, embedder, embeddings, dims, born_generation, vector_index)
+VALUES (:kb, :name, :provider, :embedder, :embeddings::jsonb, :dims, :born_generation, :vector_index::jsonb)
     ON CONFLICT (name) DO UPDATE SET name = excluded.name
-RETURNING id, kb, name, provider, embedder, embeddings, dims, born_generation;
+RETURNING id, kb, name, provider, embedder, embeddings, dims, born_generation, vector_index;
 
 -- name: last_closed_generation(kb)^
 -- The base of the next generation.

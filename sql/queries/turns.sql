@@ -32,6 +32,9 @@ RETURNING fence;
 WITH leaving AS (DELETE FROM turn_queue WHERE kb = :kb AND run_id = :run_id)
 UPDATE turns SET holder = NULL, expires_at = now() WHERE kb = :kb AND holder = :run_id;
 
--- name: hold_fence(kb, run_id, fence)$
+-- name: hold_fence(kb, run_id, fence, outlives_seconds)$
 -- Whether this is still the newest fence; if so, nobody can take a higher one before the transaction ends.
-SELECT true FROM turns WHERE kb = :kb AND holder = :run_id AND fence = :fence FOR SHARE;
+SELECT true FROM turns
+ WHERE kb = :kb AND holder = :run_id AND fence = :fence
+   AND (:outlives_seconds = 0 OR expires_at > clock_timestamp() + make_interval(secs => :outlives_seconds))
+   FOR SHARE;

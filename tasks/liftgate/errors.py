@@ -8,6 +8,8 @@
     +-- BrakeApplied                a run was stopped before it touched index or manifest
     +-- TurnLost                    another run writes now, or this run's plan is no longer the open one
     +-- IndexDiffers                the rows in the index are not the rows of the plan
+    +-- IndexUnavailable            the index server did not answer; worth a retry
+    +-- IndexRefused                the index server did not take a request
     +-- ValidationFailed            an expectation suite failed
     +-- EvidenceRefused             the two sides of a comparison differ in more than one component
     +-- PromotionRefused            the ledger does not allow this promotion or rollback
@@ -54,6 +56,14 @@ class TurnLost(LiftgateError):
 
 class IndexDiffers(LiftgateError):
     """The rows in the index are not the rows of the plan. Clear index_changes and what is downstream of it."""
+
+
+class IndexUnavailable(LiftgateError):
+    """The index server did not answer. Nothing is lost: the same request is made again by the retry."""
+
+
+class IndexRefused(LiftgateError):
+    """The index server did not take a request. The message has its reasons."""
 
 
 class ValidationFailed(LiftgateError):

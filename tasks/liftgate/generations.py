@@ -26,6 +26,7 @@ class Collection:
     embeddings: Embeddings
     dims: int
     born_generation: int
+    vector_index: VectorIndex
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def new_collection(
         embeddings=embeddings.model_dump_json(),
         dims=dims,
         born_generation=born_generation,
+        vector_index=vector_index.model_dump_json(),
     )
     return _collection(row)
 
@@ -96,7 +98,11 @@ def generation(connection: Connection, kb: str, number: int) -> Generation:
 
 
 def _collection(row: dict[str, Any]) -> Collection:
-    return Collection(**{**row, "embeddings": Embeddings.model_validate(row["embeddings"])})
+    embeddings, vector_index = (
+        Embeddings.model_validate(row["embeddings"]),
+        VectorIndex.model_validate(row["vector_index"]),
+    )
+    return Collection(**{**row, "embeddings": embeddings, "vector_index": vector_index})
 
 
 def _generation(row: dict[str, Any] | None) -> Generation | None:

@@ -47,8 +47,8 @@ def retrieve(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[F
     with runtime.database.transaction() as connection:
         index = runtime.index_in(connection, where)
         for one, vector in zip(asked, vectors, strict=True):
-            hits = index.search(vector, settings.top_k, makeup.retrieval.generation, one.groups)
-            best = hits[0].score if hits else None
+            hits = index.search(vector, one.question, settings.top_k, makeup.retrieval.generation, one.groups, settings)
+            best = max((hit.score for hit in hits), default=None)
             if settings.rerank:
                 hits = runtime.rerank(settings.rerank_model, one.question, hits)
             found.append(Found(_fitting(runtime, makeup, hits), best, settings.min_score))

@@ -16,6 +16,7 @@ from liftgate.embedding import EmbedCount, Embedder, embed_cached, embedder_for
 from liftgate.generations import Collection
 from liftgate.index import VectorIndex, index_in
 from liftgate.index.rows import Hit, Vector, vector_text
+from liftgate.index.servers import Servers
 from liftgate.releases.makeup import Makeup
 from liftgate.settings import Settings
 
@@ -32,6 +33,11 @@ class Runtime:
         """The database of Liftgate."""
         return Database(self.settings.database_url)
 
+    @cached_property
+    def servers(self) -> Servers:
+        """Connections to index servers."""
+        return Servers(self.settings)
+
     @property
     def files(self) -> Path:
         """Where tuning sets, adapters and reports are kept."""
@@ -39,7 +45,7 @@ class Runtime:
 
     def index_in(self, connection: Connection, collection: Collection) -> VectorIndex:
         """The index of a collection; on pgvector part of the connection's transaction."""
-        return index_in(connection, collection)
+        return index_in(connection, self.servers, collection)
 
     def embedder(self, embeddings: Embeddings) -> Embedder:
         """The embedder for those settings, loaded at most once in a process."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from liftgate.config.block import Block, purposes
 from liftgate.errors import ConfigurationError
@@ -25,6 +27,22 @@ class Settings(Block):
     """LIFTGATE_TRAINER_DIR: the folder trainer_image, for local training and answers."""
     cpu_threads: int = Field(2, ge=1)
     """LIFTGATE_CPU_THREADS: threads of a local model."""
+
+    weaviate_url: str | None = None
+    """LIFTGATE_WEAVIATE_URL: the Weaviate server, like https://weaviate.example.com, if an index is there."""
+    weaviate_grpc_url: str | None = None
+    """LIFTGATE_WEAVIATE_GRPC_URL: its gRPC address, such as grpcs://host:443. Default: port 50051 of the same host."""
+    weaviate_api_key: SecretStr | None = None
+    """LIFTGATE_WEAVIATE_API_KEY: the key that it asks for."""
+    weaviate_headers: dict[str, str] = {}
+    """LIFTGATE_WEAVIATE_HEADERS: more headers for each request, as JSON."""
+    weaviate_timeout_seconds: float = Field(60, gt=0)
+    """LIFTGATE_WEAVIATE_TIMEOUT_SECONDS: how long a request may take."""
+
+    @field_validator("weaviate_headers", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -78,9 +78,14 @@ def release_turn(runtime: Runtime, run: Run) -> None:
         queries().release_turn(connection, kb=run.kb, run_id=run.run_id)
 
 
-def require_turn(connection: Connection, turn: Turn) -> None:
-    """Hold the fence until this transaction ends, so that nobody overtakes it before the commit."""
-    if not queries().hold_fence(connection, kb=turn.kb, run_id=turn.run_id, fence=turn.fence):
+def require_turn(connection: Connection, turn: Turn, outlives_seconds: float = 0) -> None:
+    """Hold the fence until this transaction ends, so that nobody overtakes it before the commit.
+
+    An index server knows no fence. There the lease has to outlive the longest request: who takes the turn after it
+    waits for its end, so no request of ours that is still under way meets one of theirs.
+    """
+    fence = {"kb": turn.kb, "run_id": turn.run_id, "fence": turn.fence}
+    if not queries().hold_fence(connection, **fence, outlives_seconds=outlives_seconds):
         raise _lost(turn.kb, turn.run_id, queries().turn(connection, kb=turn.kb)["holder"])
 
 

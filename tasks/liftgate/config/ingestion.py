@@ -62,3 +62,13 @@ class Ingestion(Block):
                 "retrieval_defaults.max_context_tokens, so none would fit a prompt; lower the one or raise the other"
             )
         return self
+
+    @model_validator(mode="after")
+    def _index_can_search_so(self) -> Self:
+        index, search = self.vector_index.provider, self.retrieval_defaults.search
+        if index == "pgvector" and search != "vector":
+            raise ValueError(
+                f"retrieval_defaults.search is {search}, which pgvector does not have; use vector, or "
+                "vector_index.provider: weaviate"
+            )
+        return self

@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 from psycopg import sql
 
+from liftgate.config.retrieval import Retrieval
 from liftgate.database import Connection, queries
 from liftgate.generations import Collection
 from liftgate.index.rows import Chunk, Hit, Vector, vector_text
@@ -23,6 +24,7 @@ class PgvectorIndex:
 
     def __init__(self, connection: Connection, collection: Collection):
         self.collection = collection
+        self.request_seconds = 0.0
         self._connection = connection
         self._scans_iteratively = False
 
@@ -62,9 +64,15 @@ class PgvectorIndex:
         """Delete rows for good."""
         queries().delete_chunks(self._connection, **self._some(ids))
 
-    def added(self, document: Document, generation: int) -> set[UUID]:
-        """Ids of a document's rows that were added in that generation."""
-        rows = queries().chunks_added(self._connection, **self._of(document), generation=generation)
+    def added(self, documents: Sequence[Document], generation: int) -> set[UUID]:
+        """Ids of the rows of these documents that were added in that generation."""
+        rows = queries().chunks_added(
+            self._connection,
+            collection_id=self.collection.id,
+            sources=[document.source for document in documents],
+            uris=[document.uri for document in documents],
+            generation=generation,
+        )
         return {row["id"] for row in rows}
 
     def ids(self, generation: int) -> set[UUID]:
@@ -86,8 +94,13 @@ class PgvectorIndex:
         """Narrow every row of the document; rows of that version get exactly these groups."""
         queries().set_chunk_groups(self._connection, **self._of(document), groups=list(groups), version=version)
 
-    def search(self, vector: Vector, k: int, generation: int, groups: Sequence[str]) -> list[Hit]:
-        """Nearest rows by cosine. The scan goes on until k rows pass the filter, or small groups would get none."""
+    def search(
+        self, vector: Vector, text: str, k: int, generation: int, groups: Sequence[str], settings: Retrieval
+    ) -> list[Hit]:
+        """Nearest rows by cosine, the only search that is configured here.
+
+        The scan goes on until k rows pass the filter, or small groups would get none.
+        """
         if not self._scans_iteratively:  # a setting of the transaction
             queries().scan_iteratively(self._connection, most=str(MAX_SCAN_TUPLES))
             self._scans_iteratively = True

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from liftgate.config.retrieval import Retrieval
 from liftgate.database import Connection
-from liftgate.errors import ConfigurationError
 from liftgate.generations import Collection
 from liftgate.index.rows import Chunk, Hit, Vector
+from liftgate.index.servers import Servers
 from liftgate.sources.identity import Document
 
 
@@ -17,6 +18,8 @@ class VectorIndex(Protocol):
     """The rows of one collection. Writing twice what was written changes nothing."""
 
     collection: Collection
+    request_seconds: float
+    """How long a request that was sent may go on changing rows; 0 where writes belong to the caller's transaction."""
 
     def ensure(self) -> None:
         """Make the collection in the index, if it is missing."""
@@ -38,8 +41,8 @@ class VectorIndex(Protocol):
         """Delete rows for good."""
         ...
 
-    def added(self, document: Document, generation: int) -> set[UUID]:
-        """Ids of a document's rows that were added in that generation."""
+    def added(self, documents: Sequence[Document], generation: int) -> set[UUID]:
+        """Ids of the rows of these documents that were added in that generation."""
         ...
 
     def ids(self, generation: int) -> set[UUID]:
@@ -54,8 +57,13 @@ class VectorIndex(Protocol):
         """Narrow every row of the document to these groups; rows of that version get exactly them."""
         ...
 
-    def search(self, vector: Vector, k: int, generation: int, groups: Sequence[str]) -> list[Hit]:
-        """The k rows nearest to a unit vector that the generation sees and one of the groups may read, best first."""
+    def search(
+        self, vector: Vector, text: str, k: int, generation: int, groups: Sequence[str], settings: Retrieval
+    ) -> list[Hit]:
+        """The k best rows that the generation sees and one of the groups may read, best first.
+
+        vector: float32[dims] of unit length, of the question `text`. `settings.search` says which of them counts.
+        """
         ...
 
     def prune(self, kept: Sequence[int]) -> int:
@@ -67,12 +75,15 @@ class VectorIndex(Protocol):
         ...
 
 
-def index_in(connection: Connection, collection: Collection) -> VectorIndex:
-    """The index of a collection. On pgvector its work is part of the connection's transaction."""
-    if collection.provider == "pgvector":
-        from liftgate.index.pgvector import PgvectorIndex
+def index_in(connection: Connection, servers: Servers, collection: Collection) -> VectorIndex:
+    """The index of a collection. On pgvector its work is part of the connection's transaction.
 
-        return PgvectorIndex(connection, collection)
-    raise ConfigurationError(
-        f"Expected vector_index.provider to be pgvector, found {collection.provider}. This version has no other index."
-    )
+    `servers` are the connections to index servers of this process.
+    """
+    if collection.provider == "weaviate":
+        from liftgate.index.weaviate.index import WeaviateIndex
+
+        return WeaviateIndex(servers.weaviate, collection, servers.settings.weaviate_timeout_seconds)
+    from liftgate.index.pgvector import PgvectorIndex
+
+    return PgvectorIndex(connection, collection)

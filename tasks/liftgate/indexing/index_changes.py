@@ -1,21 +1,26 @@
-"""Work off one batch of a plan. Every document ends in a transaction of its own: a retry goes on where it stopped."""
+"""Work off one batch of a plan, some documents in each transaction: a retry goes on where it stopped."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from liftgate.database import queries
 from liftgate.errors import TurnLost
 from liftgate.generations import Collection, Generation, collection, generation
+from liftgate.index.rows import Vector
 from liftgate.indexing.documents import Prepared, Preparer
-from liftgate.indexing.write import write_document
+from liftgate.indexing.write import Ready, write_documents
 from liftgate.plan.planned import Plan, newest_plan
 from liftgate.runs import Run
 from liftgate.turns import renew_turn
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
+
+DOCUMENTS_AT_ONCE = 50
+CHUNKS_AT_ONCE = 500
 
 
 def index_changes(runtime: Runtime, run: Run, batch: int) -> dict[str, int]:
@@ -45,21 +50,37 @@ def _require_own(run: Run, target: Generation) -> None:
 
 
 def _work_off(runtime: Runtime, run: Run, where: Collection, plan: Plan, items: list[dict[str, Any]]) -> dict[str, int]:
-    turn = renew_turn(runtime, run)
     with runtime.database.transaction() as connection:
         preparer = Preparer(connection, runtime.index_in(connection, where), run, plan)
         prepared = [preparer.prepare(item) for item in items]
     texts = [piece.text for document in prepared for piece in document.pieces]
     vectors, cost = runtime.embed(where.embeddings, texts, plan.id)
     print(f"{len(items)} documents, {len(texts)} chunks: {cost.embedded} embedded, {cost.cached} known already")
+    for group in _groups(_ready(run, prepared, vectors)):
+        write_documents(runtime, renew_turn(runtime, run), where, plan, group)
+    return _summary(prepared)
+
+
+def _ready(run: Run, prepared: Sequence[Prepared], vectors: Vector) -> Iterator[Ready]:
+    """Each document with its vectors, which lie one after the other in the order of the documents."""
     prefixes = {source.name: source.doc_id_prefix for source in run.config.ingestion.sources}
     start = 0
     for document in prepared:
         end = start + len(document.pieces)
-        prefix = prefixes.get(document.document.source, "")
-        write_document(runtime, turn, where, plan, document, vectors[start:end], prefix)
+        yield Ready(document, vectors[start:end], prefixes.get(document.document.source, ""))
         start = end
-    return _summary(prepared)
+
+
+def _groups(ready: Iterable[Ready]) -> Iterator[list[Ready]]:
+    """Documents that are written together: few requests and commits, and little to do again where one fails."""
+    group: list[Ready] = []
+    for one in ready:
+        group.append(one)
+        if len(group) == DOCUMENTS_AT_ONCE or sum(len(each.vectors) for each in group) >= CHUNKS_AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _summary(prepared: list[Prepared]) -> dict[str, int]:

@@ -18,9 +18,9 @@ def undo_open_generation(runtime: Runtime, connection: Connection, left: Generat
     abandoned = collection(connection, left.collection_id)
     index = runtime.index_in(connection, abandoned)
     changed = list(queries().changed_documents(connection, collection_id=abandoned.id, generation=left.generation))
-    for row in changed:
-        document = Document(row["source"], row["uri"])
-        index.delete(index.added(document, left.generation))
+    documents = [Document(row["source"], row["uri"]) for row in changed]
+    index.delete(index.added(documents, left.generation))
+    for document in documents:
         keep_entry(connection, abandoned.id, left.generation, document)
         if base := entry_of(connection, abandoned.id, left.generation - 1, document):
             index.put_back(base.chunk_ids(left.kb), left.generation)

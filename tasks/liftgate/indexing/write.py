@@ -1,9 +1,10 @@
-"""Write one document into an open generation, so that trying again, or taking over, ends in the same rows."""
+"""Write documents into an open generation, so that trying again, or taking over, ends in the same rows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from liftgate.access import groups_to_write
 from liftgate.database import Connection, queries
@@ -21,27 +22,37 @@ if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
 
-def write_document(
-    runtime: Runtime, turn: Turn, where: Collection, plan: Plan, prepared: Prepared, vectors: Vector, prefix: str
-) -> None:
+@dataclass(frozen=True)
+class Ready:
+    """A document with the vectors of its pieces: float32[pieces, dims]. `prefix` is that of its source's citations."""
+
+    prepared: Prepared
+    vectors: Vector
+    prefix: str
+
+
+def write_documents(runtime: Runtime, turn: Turn, where: Collection, plan: Plan, group: Sequence[Ready]) -> None:
     """New rows first, then what they replace is marked, then the manifest: state never claims what was not written."""
     with runtime.database.transaction() as connection:
-        require_turn(connection, turn)
         index = runtime.index_in(connection, where)
-        rows = _rows(connection, plan, prepared, vectors, prefix)
+        require_turn(connection, turn, index.request_seconds)
+        rows = [row for one in group for row in _rows(connection, plan, one)]
+        prepared = [one.prepared for one in group]
         _converge(index, plan, prepared, rows)
-        _write_manifest(connection, where, plan, prepared)
-        _settle(connection, index, plan, prepared)
-        queries().note_outcome(
-            connection,
-            plan_id=plan.id,
-            source=prepared.document.source,
-            uri=prepared.document.uri,
-            outcome=canonical_json({"outcome": prepared.outcome, "opened": int(prepared.opened), "chunks": len(rows)}),
-        )
+        for one in prepared:
+            _write_manifest(connection, where, plan, one)
+            _settle(connection, index, plan, one)
+            queries().note_outcome(
+                connection,
+                plan_id=plan.id,
+                source=one.document.source,
+                uri=one.document.uri,
+                outcome=canonical_json({"outcome": one.outcome, "opened": int(one.opened), "chunks": len(one.pieces)}),
+            )
 
 
-def _rows(connection: Connection, plan: Plan, prepared: Prepared, vectors: Vector, prefix: str) -> list[Chunk]:
+def _rows(connection: Connection, plan: Plan, ready: Ready) -> list[Chunk]:
+    prepared = ready.prepared
     entry, listing = prepared.entry, prepared.listing
     if entry is None or listing is None:
         return []
@@ -52,7 +63,7 @@ def _rows(connection: Connection, plan: Plan, prepared: Prepared, vectors: Vecto
             id=ids[piece.ordinal],
             source=entry.source,
             uri=entry.uri,
-            doc_id=doc_id(entry.uri, prefix),
+            doc_id=doc_id(entry.uri, ready.prefix),
             version=entry.version,
             ordinal=piece.ordinal,
             section=piece.section,
@@ -63,19 +74,18 @@ def _rows(connection: Connection, plan: Plan, prepared: Prepared, vectors: Vecto
             embedding=vector,
             added_in=entry.added_in,
         )
-        for piece, vector in zip(prepared.pieces, vectors, strict=True)
+        for piece, vector in zip(prepared.pieces, ready.vectors, strict=True)
     ]
 
 
-def _converge(index: VectorIndex, plan: Plan, prepared: Prepared, rows: list[Chunk]) -> None:
+def _converge(index: VectorIndex, plan: Plan, group: Sequence[Prepared], rows: list[Chunk]) -> None:
     """Leave exactly these rows of the generation, whatever an earlier attempt or another plan has written of it."""
     index.upsert(rows)
-    index.delete(index.added(prepared.document, plan.generation) - {row.id for row in rows})
-    before: list[UUID] = prepared.base.chunk_ids(plan.kb) if prepared.base else []
-    if prepared.keeps:
-        index.put_back(before, plan.generation)
-    else:
-        index.mark_removed(before, plan.generation)
+    index.delete(index.added([one.document for one in group], plan.generation) - {row.id for row in rows})
+    before = {one.document: one.base.chunk_ids(plan.kb) for one in group if one.base}
+    kept = {one.document for one in group if one.keeps}
+    index.put_back([id for document, ids in before.items() if document in kept for id in ids], plan.generation)
+    index.mark_removed([id for document, ids in before.items() if document not in kept for id in ids], plan.generation)
 
 
 def _write_manifest(connection: Connection, where: Collection, plan: Plan, prepared: Prepared) -> None:

@@ -14,11 +14,14 @@ import psycopg
 import pytest
 
 from liftgate.config.embeddings import Embeddings
+from liftgate.config.retrieval import Retrieval
 from liftgate.config.retrieval import VectorIndex as VectorIndexBlock
+from liftgate.errors import ConfigurationError
 from liftgate.generations import PRESENT, new_collection
 from liftgate.index import Chunk, VectorIndex
 from liftgate.index.rows import Vector
 from liftgate.runtime import Runtime
+from liftgate.settings import Settings
 from liftgate.sources.identity import Document
 
 DIMS = 32
@@ -32,7 +35,8 @@ class Backend(NamedTuple):
     """With which it refuses a vector of other dimensions."""
 
 
-BACKENDS = [Backend("pgvector", psycopg.errors.CheckViolation)]
+BACKENDS = [Backend("pgvector", psycopg.errors.CheckViolation), Backend("weaviate", ConfigurationError)]
+VECTOR, HYBRID, KEYWORD = (Retrieval(search=search) for search in ("vector", "hybrid", "keyword"))
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.provider)
@@ -42,20 +46,34 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-def another(backend: Backend, shared_runtime: Runtime) -> Iterator[Callable[[], VectorIndex]]:
+def runtime_of(backend: Backend, shared_runtime: Runtime, request: pytest.FixtureRequest) -> Runtime:
+    """The shared runtime, with a Weaviate server where that is tested."""
+    if backend.provider == "pgvector":
+        return shared_runtime
+    found = request.getfixturevalue("weaviate_settings")
+    return Runtime(Settings.model_validate({**shared_runtime.settings.model_dump(), **found}))
+
+
+@pytest.fixture
+def another(backend: Backend, runtime_of: Runtime) -> Iterator[Callable[[], VectorIndex]]:
     """Makes an empty collection, which is gone after the test."""
-    with shared_runtime.database.transaction() as connection:
+    made_here: list[VectorIndex] = []
+    with runtime_of.database.transaction() as connection:
         # So few rows PostgreSQL would rather scan and sort: what is tested is the approximate index.
         connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
 
         def make() -> VectorIndex:
             block = VectorIndexBlock(provider=backend.provider)
             where = new_collection(connection, f"contract{next(_names)}", block, Embeddings(), "words", DIMS, 1)
-            made = shared_runtime.index_in(connection, where)
+            made = runtime_of.index_in(connection, where)
             made.ensure()
+            made_here.append(made)
             return made
 
         yield make
+        for made in made_here:
+            if made.request_seconds:  # not part of the transaction
+                made.drop()
         raise psycopg.Rollback
 
 
@@ -99,7 +117,7 @@ def groups_of(index: VectorIndex, document: Document, generation: int = 1) -> li
 
 
 def found(index: VectorIndex, vector: Vector, k: int = 10, generation: int = 1, groups: Any = ("staff",)) -> list[UUID]:
-    return [hit.id for hit in index.search(vector, k, generation, groups)]
+    return [hit.id for hit in index.search(vector, "", k, generation, groups, VECTOR)]
 
 
 def test_rows_come_back_as_they_were_written_by_document_and_position(index: VectorIndex) -> None:
@@ -166,8 +184,8 @@ def test_only_rows_that_this_generation_removed_are_put_back(index: VectorIndex)
 def test_ids_added_in_a_generation_are_those_of_one_document(index: VectorIndex) -> None:
     old, new, other = row(added_in=1), row(added_in=2), row(TRAVEL, added_in=2)
     index.upsert([old, new, other])
-    assert index.added(LEAVE, 2) == {new.id}
-    assert index.added(Document("elsewhere", LEAVE.uri), 2) == set()
+    assert index.added([LEAVE], 2) == {new.id}
+    assert index.added([Document("elsewhere", LEAVE.uri)], 2) == set()
 
 
 def test_deleted_rows_are_gone_and_unknown_ids_are_no_error(index: VectorIndex) -> None:
@@ -214,7 +232,7 @@ def test_nearest_rows_come_first_with_their_cosine(index: VectorIndex) -> None:
     rows = [row(ordinal=number) for number in range(20)]
     index.upsert(rows)
     wanted = sorted(rows, key=lambda one: -float(one.embedding @ unit(99)))[:5]
-    hits = index.search(unit(99), 5, 1, ["staff"])
+    hits = index.search(unit(99), "", 5, 1, ["staff"], VECTOR)
     assert [hit.id for hit in hits] == [one.id for one in wanted]
     np.testing.assert_allclose([hit.score for hit in hits], [one.embedding @ unit(99) for one in wanted], atol=2e-3)
     assert (hits[0].doc_id, hits[0].section, hits[0].text) == (LEAVE.uri, "Leave", wanted[0].text)

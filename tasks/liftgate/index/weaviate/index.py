@@ -1,0 +1,303 @@
+"""The rows of one collection in Weaviate.
+
+Weaviate has no transactions. What makes writing safe: ids follow from the content, so that a retry writes the same
+rows; one property of a row is changed in place, so that nobody overwrites what another has changed; and a generation
+closes only after its ids were compared with the manifest's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+import numpy as np
+
+from liftgate.errors import ConfigurationError, IndexRefused
+from liftgate.generations import PRESENT, Collection
+from liftgate.index.rows import Chunk, Hit, Vector
+from liftgate.index.weaviate.client import is_transient, translated
+from liftgate.index.weaviate.schema import ensure_collection
+from liftgate.index.weaviate.visibility import unseen, visible
+from liftgate.sources.identity import Document
+
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
+    from weaviate.collections.classes.filters import _Filters as Filter
+
+    from liftgate.config.retrieval import Retrieval
+
+ROWS_AT_ONCE = 500
+"""Rows of one request, which keeps a request of 3,072 dimensions under 10 MB."""
+CHANGES_AT_ONCE = 4
+"""Requests that change one property each and are under way together."""
+ATTEMPTS = 4
+_PAUSE_SECONDS = 0.5
+_NAMED = 10
+_PROPERTIES = (
+    "source uri doc_id version ordinal section text tokens updated_at groups added_in removed_in".split()  # noqa: SIM905
+)
+Item = TypeVar("Item")
+
+
+class WeaviateIndex:
+    """Vectors are ours, so that the server needs no module; scores are cosines, whatever the search goes by."""
+
+    def __init__(self, client: WeaviateClient, collection: Collection, request_seconds: float):
+        from weaviate.classes.config import ConsistencyLevel
+
+        self.collection = collection
+        self.request_seconds = request_seconds
+        self._client = client
+        level = ConsistencyLevel(collection.vector_index.weaviate.consistency_level)
+        self._rows = client.collections.get(collection.name).with_consistency_level(level)
+
+    def ensure(self) -> None:
+        """Make the collection; refuse one of that name that somebody else made."""
+        ensure_collection(self._client, self.collection)
+
+    def upsert(self, rows: Sequence[Chunk]) -> None:
+        """Write rows; a row that is there already gets the new values, and stays removed where it was.
+
+        Raises IndexRefused with ids and reasons where the server keeps refusing some.
+        """
+        for page in _pages(rows, ROWS_AT_ONCE):
+            self._require_dims(page)
+            removed_in = {row.uuid: row.properties["removed_in"] for row in self._by_ids([one.id for one in page])}
+            self._insert([_object(one, int(removed_in.get(one.id, one.removed_in))) for one in page])
+
+    def mark_removed(self, ids: Iterable[UUID], generation: int) -> None:
+        """Let rows that are present end before that generation."""
+        self._change_removal(ids, PRESENT, generation)
+
+    def put_back(self, ids: Iterable[UUID], generation: int) -> None:
+        """Undo `mark_removed` of that generation."""
+        self._change_removal(ids, generation, PRESENT)
+
+    def delete(self, ids: Iterable[UUID]) -> None:
+        """Delete rows for good."""
+        from weaviate.classes.query import Filter
+
+        for page in _pages(list(ids), ROWS_AT_ONCE):
+            self._delete_all(Filter.by_id().contains_any(page))
+
+    def added(self, documents: Sequence[Document], generation: int) -> set[UUID]:
+        """Ids of the rows of these documents that were added in that generation."""
+        from weaviate.classes.query import Filter
+
+        added = Filter.by_property("added_in").equal(generation)
+        return {row.uuid for document in documents for row in self._of(document, added)}
+
+    def ids(self, generation: int) -> set[UUID]:
+        """Ids of every row that the generation sees."""
+        return {row.uuid for row in self._all(["added_in", "removed_in"]) if _sees(generation, row.properties)}
+
+    def rows(self, generation: int, document: Document | None = None) -> Iterator[Chunk]:
+        """The rows that the generation sees, of one document or of all, by document and position."""
+        if document is not None:
+            found = self._of(document, visible(generation), include_vector=True)
+            yield from map(_chunk, sorted(found, key=_position))
+            return
+        places = [row for row in self._all(_PLACE) if _sees(generation, row.properties)]
+        for page in _pages(sorted(places, key=_position), ROWS_AT_ONCE):
+            whole = {row.uuid: row for row in self._by_ids([place.uuid for place in page], include_vector=True)}
+            yield from (_chunk(whole[place.uuid]) for place in page if place.uuid in whole)
+
+    def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
+        """Narrow every row of the document; rows of that version get exactly these groups."""
+        changes = []
+        for row in self._of(document):
+            has = set(row.properties["groups"] or ())
+            wanted = set(groups) if row.properties["version"] == version else has & set(groups)
+            if wanted != has:
+                changes.append((row.uuid, {"groups": sorted(wanted)}))
+        self._change(changes)
+
+    def search(
+        self, vector: Vector, text: str, k: int, generation: int, groups: Sequence[str], settings: Retrieval
+    ) -> list[Hit]:
+        """The best rows by vector, words or both. Release and groups are part of the server's own search."""
+        if not groups:
+            return []
+        more: dict[str, Any] = {"limit": k, "filters": visible(generation, groups), "include_vector": True}
+        asked, near = self._rows.query, vector.tolist()
+        with translated(f"search {self.collection.name}"):
+            if settings.search == "vector":
+                found = asked.near_vector(near, **more)
+            elif settings.search == "keyword":
+                found = asked.bm25(text, query_properties=["text"], **more)
+            else:
+                found = asked.hybrid(text, vector=near, alpha=settings.alpha, query_properties=["text"], **more)
+        return [_hit(row, vector) for row in found.objects]
+
+    def prune(self, kept: Sequence[int]) -> int:
+        """Delete the rows that none of these generations sees."""
+        if kept:
+            return self._delete_all(unseen(sorted(kept)))
+        with translated(f"count {self.collection.name}"):
+            return self._rows.aggregate.over_all(total_count=True).total_count or 0
+
+    def drop(self) -> None:
+        """Remove the whole collection."""
+        with translated(f"delete {self.collection.name}"):
+            self._client.collections.delete(self.collection.name)
+
+    def _require_dims(self, rows: Sequence[Chunk]) -> None:
+        if wrong := [row for row in rows if row.embedding.shape != (self.collection.dims,)]:
+            raise ConfigurationError(
+                f"Expected vectors of {self.collection.dims} dimensions in {self.collection.name}, found "
+                f"{wrong[0].embedding.shape[0]} in {wrong[0].uri}. An embedder may not change under its name."
+            )
+
+    def _insert(self, objects: list[Any]) -> None:
+        """Send until the server has all, with a growing pause; what it refuses for good is an error."""
+        waiting, reasons = objects, dict[UUID, str]()
+        for attempt in range(ATTEMPTS):
+            reasons = self._send(waiting)
+            waiting = [one for one in waiting if one.uuid in reasons]
+            if not waiting or not all(map(is_transient, reasons.values())):
+                break
+            time.sleep(_PAUSE_SECONDS * 2**attempt)
+        if reasons:
+            named = "; ".join(f"{id}: {reason}" for id, reason in list(reasons.items())[:_NAMED])
+            raise IndexRefused(
+                f"Expected Weaviate to take {len(objects)} rows of {self.collection.name}, found {len(reasons)} "
+                f"refused: {named}. Nothing was closed. Mend that (a full disk makes it read-only), then clear this."
+            )
+
+    def _send(self, objects: list[Any]) -> dict[UUID, str]:
+        """One request. Returns the reason for each row that was not taken."""
+        from weaviate.exceptions import WeaviateInsertManyAllFailedError
+
+        with translated(f"take {len(objects)} rows of {self.collection.name}"):
+            try:
+                failed = self._rows.data.insert_many(objects).errors
+            except WeaviateInsertManyAllFailedError as error:
+                return {one.uuid: str(error) for one in objects}
+        return {objects[place].uuid: error.message for place, error in failed.items()}
+
+    def _change_removal(self, ids: Iterable[UUID], old: int, new: int) -> None:
+        for page in _pages(list(ids), ROWS_AT_ONCE):
+            found = self._by_ids(page)
+            changes = [(row.uuid, {"removed_in": new}) for row in found if row.properties["removed_in"] == old]
+            self._change(changes)
+
+    def _change(self, changes: Sequence[tuple[UUID, dict[str, Any]]]) -> None:
+        """Change one property of each row in place. Weaviate has no request that does so for many."""
+
+        def change(one: tuple[UUID, dict[str, Any]]) -> None:
+            with translated(f"change a row of {self.collection.name}"):
+                self._rows.data.update(one[0], properties=one[1])
+
+        with ThreadPoolExecutor(CHANGES_AT_ONCE) as pool:
+            list(pool.map(change, changes))
+
+    def _delete_all(self, where: Filter) -> int:
+        """A request deletes no more than the server's limit, so it is repeated until nothing is left."""
+        total = 0
+        with translated(f"delete rows of {self.collection.name}"):
+            while True:
+                done = self._rows.data.delete_many(where)
+                if done.failed:
+                    raise IndexRefused(
+                        f"Expected Weaviate to delete {done.matches} rows of {self.collection.name}, found "
+                        f"{done.failed} refused. Look into the server's log, then clear this task."
+                    )
+                if not done.successful:
+                    return total
+                total += done.successful
+
+    def _by_ids(self, ids: Sequence[UUID], *, include_vector: bool = False) -> list[Any]:
+        if not ids:
+            return []
+        wanted = list(_PROPERTIES) if include_vector else ["removed_in"]
+        with translated(f"read rows of {self.collection.name}"):
+            return list(
+                self._rows.query.fetch_objects_by_ids(
+                    ids, limit=len(ids), include_vector=include_vector, return_properties=wanted
+                ).objects
+            )
+
+    def _all(self, properties: Sequence[str]) -> Iterator[Any]:
+        """Every row, in pages by id: a filter and a place to go on from do not go together in Weaviate."""
+        with translated(f"read {self.collection.name}"):
+            yield from self._rows.iterator(return_properties=list(properties), cache_size=1000)
+
+    def _of(self, document: Document, also: Filter | None = None, *, include_vector: bool = False) -> list[Any]:
+        """The rows of a document, in windows of ordinals so small that no answer is cut off."""
+        from weaviate.classes.query import Filter
+
+        own = Filter.by_property("source").equal(document.source) & Filter.by_property("uri").equal(document.uri)
+        fetch = partial(self._window, own & also if also else own, include_vector)
+        # The server compares without the spaces around a text.
+        return [
+            row
+            for row in _in_windows(fetch)
+            if (row.properties["source"], row.properties["uri"]) == (document.source, document.uri)
+        ]
+
+    def _window(self, where: Filter, include_vector: bool, first: int, width: int) -> list[Any]:
+        from weaviate.classes.query import Filter
+
+        ordinal = Filter.by_property("ordinal")
+        with translated(f"read rows of {self.collection.name}"):
+            return list(
+                self._rows.query.fetch_objects(
+                    filters=where & ordinal.greater_or_equal(first) & ordinal.less_than(first + width),
+                    limit=ROWS_AT_ONCE,
+                    include_vector=include_vector,
+                    return_properties=list(_PROPERTIES if include_vector else (*_PLACE, "version", "groups")),
+                ).objects
+            )
+
+
+_PLACE = ("source", "uri", "ordinal", "added_in", "removed_in")
+
+
+def _in_windows(fetch: Callable[[int, int], list[Any]]) -> Iterator[Any]:
+    """All rows, from window to window. One that comes back full is asked again in halves; an empty one is the end."""
+    first, width = 0, ROWS_AT_ONCE
+    while rows := fetch(first, width):
+        if len(rows) == ROWS_AT_ONCE and width > 1:
+            width //= 2
+            continue
+        yield from rows
+        first, width = first + width, ROWS_AT_ONCE
+
+
+def _pages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _object(row: Chunk, removed_in: int) -> Any:
+    from weaviate.classes.data import DataObject
+
+    properties = {name: getattr(row, name) for name in _PROPERTIES}
+    properties |= {"groups": list(row.groups), "removed_in": removed_in}
+    return DataObject(uuid=row.id, properties=properties, vector=row.embedding.tolist())
+
+
+def _chunk(row: Any) -> Chunk:
+    properties = {**row.properties, "groups": tuple(row.properties["groups"] or ())}
+    return Chunk(id=row.uuid, embedding=_vector(row), **properties)
+
+
+def _hit(row: Any, question: Vector) -> Hit:
+    names = ("source", "uri", "doc_id", "section", "text", "tokens")
+    return Hit(id=row.uuid, score=float(_vector(row) @ question), **{name: row.properties[name] for name in names})
+
+
+def _vector(row: Any) -> Vector:
+    return np.asarray(row.vector["default"], dtype=np.float32)
+
+
+def _sees(generation: int, properties: Any) -> bool:
+    return bool(properties["added_in"] <= generation < properties["removed_in"])
+
+
+def _position(row: Any) -> tuple[str, str, int]:
+    return row.properties["source"], row.properties["uri"], row.properties["ordinal"]
