@@ -10,6 +10,7 @@
     +-- IndexDiffers                the rows in the index are not the rows of the plan
     +-- IndexUnavailable            the index server did not answer; worth a retry
     +-- IndexRefused                the index server did not take a request
+    |   +-- CollectionMissing       it has no such collection (any more)
     +-- ValidationFailed            an expectation suite failed
     +-- EvidenceRefused             the two sides of a comparison differ in more than one component
     +-- PromotionRefused            the ledger does not allow this promotion or rollback
@@ -64,6 +65,10 @@ class IndexUnavailable(LiftgateError):
 
 class IndexRefused(LiftgateError):
     """The index server did not take a request. The message has its reasons."""
+
+
+class CollectionMissing(IndexRefused):
+    """The index server has no such collection. Somebody deleted it, or it was never made."""
 
 
 class ValidationFailed(LiftgateError):

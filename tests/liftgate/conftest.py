@@ -12,10 +12,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import numpy as np
 import psycopg
@@ -34,6 +36,7 @@ from liftgate.evaluation.questions import Question, read_questions
 from liftgate.evaluation.retrieve_for_questions import retrieve_for_questions
 from liftgate.evaluation.sides import sides_for
 from liftgate.generations import collections_of, last_closed
+from liftgate.index import Chunk, VectorIndex
 from liftgate.index.rows import Vector
 from liftgate.indexing import close_generation, index_changes
 from liftgate.plan import newest_plan, plan_changes, stop_if_nothing_to_do
@@ -65,6 +68,7 @@ MIDNIGHT = 1_767_225_600
 """2026-01-01T00:00:00+00:00, when the first document of a test was written; each later one a day after the last."""
 DAY = 86_400
 _numbers = count(1)
+CHANGED_AT: Any = ["last_update_time"]
 
 
 class WordEmbedder:
@@ -205,18 +209,57 @@ class SmallKnowledgeBase:
         """Every generation, oldest first."""
         return self.query("SELECT * FROM generations WHERE kb = %s ORDER BY generation", self.name)
 
-    def chunks(self, uri: str = "%") -> list[dict[str, Any]]:
-        """The rows of documents whose uri is like that, in all collections and generations, oldest first."""
-        return self.query(
-            "SELECT h.* FROM chunks h JOIN collections c ON c.id = h.collection_id WHERE c.kb = %s AND uri LIKE %s "
-            "ORDER BY c.id, added_in, source, uri, ordinal",
-            self.name,
-            uri,
-        )
+    def chunks(self, uri: str = "") -> list[dict[str, Any]]:
+        """The rows of a document, or of all, in all collections and generations, oldest first."""
+        found: dict[tuple[int, UUID], dict[str, Any]] = {}
+        newest = max((row["generation"] for row in self.generations()), default=0)
+        for index in self.indexes():
+            of = {"collection_id": index.collection.id}
+            for generation in range(1, newest + 1):
+                found |= {(index.collection.id, row.id): {**vars(row), **of} for row in index.rows(generation)}
+        rows = [row for row in found.values() if uri in ("", row["uri"])]
+        order = ("collection_id", "added_in", "source", "uri", "ordinal")
+        return sorted(rows, key=lambda row: [row[name] for name in order])
+
+    def indexes(self) -> Iterator[VectorIndex]:
+        """The index of each collection, oldest first, to do something behind the plan's back."""
+        with self.runtime.database.transaction() as connection:
+            for one in collections_of(connection, self.name):
+                yield self.runtime.index_in(connection, one)
+
+    def lose(self, uri: str) -> None:
+        """Delete the first row of a document."""
+        for index in self.indexes():
+            index.delete([self._first(index, uri).id])
+
+    def add_like(self, uri: str, **values: object) -> None:
+        """Write a row like the first one of a document, with other values."""
+        for index in self.indexes():
+            index.upsert([replace(self._first(index, uri), **values)])  # type: ignore[arg-type]
+
+    def exchange(self, uri: str) -> None:
+        """Give the first row of a document another id."""
+        for index in self.indexes():
+            first = self._first(index, uri)
+            index.upsert([replace(first, id=uuid4())])
+            index.delete([first.id])
+
+    def _first(self, index: VectorIndex, uri: str) -> Chunk:
+        return next(row for row in index.rows(1) if row.uri == uri)
+
+    def stamps(self) -> list[Any]:
+        """When each row was written last, in whatever way its index counts that."""
+        if self.settings["ingestion"].get("vector_index", {}).get("provider") != "weaviate":
+            return self.query("SELECT id, xmin::text FROM chunks ORDER BY id")
+        found: list[Any] = []
+        for index in self.indexes():
+            rows = self.runtime.servers.weaviate.collections.get(index.collection.name)
+            found += [(row.uuid, row.metadata.last_update_time) for row in rows.iterator(return_metadata=CHANGED_AT)]
+        return sorted(found)
 
     def groups(self, uri: str) -> list[list[str]]:
         """The groups of each row of a document, in the order in which the rows were added."""
-        return [row["groups"] for row in self.chunks(uri)]
+        return [list(row["groups"]) for row in self.chunks(uri)]
 
     def seen(self, generation: int) -> list[str]:
         """The texts that a generation sees, by document."""
@@ -258,11 +301,27 @@ def shared_runtime(server_url: str, migrated: str, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture
-def kb(shared_runtime: Runtime, tmp_path: Path) -> SmallKnowledgeBase:
+def provider(request: pytest.FixtureRequest) -> str:
+    """Where the rows of `kb` are: pgvector, unless a module asks for `both_indexes`."""
+    return str(getattr(request, "param", "pgvector"))
+
+
+@pytest.fixture(scope="session")
+def weaviate_runtime(shared_runtime: Runtime, weaviate_settings: dict[str, str]) -> Runtime:
+    """The shared runtime with a Weaviate server."""
+    return Runtime(Settings.model_validate({**shared_runtime.settings.model_dump(), **weaviate_settings}))
+
+
+@pytest.fixture
+def kb(shared_runtime: Runtime, provider: str, request: pytest.FixtureRequest, tmp_path: Path) -> SmallKnowledgeBase:
     """A knowledge base with two documents and a name of its own in the shared database, nothing of it indexed yet."""
     with shared_runtime.database.transaction() as connection:
         connection.execute("DELETE FROM embeddings")
-    return _with_two_documents(SmallKnowledgeBase(shared_runtime, tmp_path / "kb", f"kb{next(_numbers)}"))
+    runtime = request.getfixturevalue("weaviate_runtime") if provider == "weaviate" else shared_runtime
+    made = SmallKnowledgeBase(runtime, tmp_path / "kb", f"kb{next(_numbers)}")
+    if provider == "weaviate":
+        made.ingest(vector_index={"provider": "weaviate"})
+    return _with_two_documents(made)
 
 
 def _with_two_documents(made: SmallKnowledgeBase) -> SmallKnowledgeBase:

@@ -15,6 +15,7 @@ from liftgate.runs import Allowances
 from liftgate.sources.listing import list_sources
 from liftgate.turns import take_turn
 
+pytestmark = pytest.mark.parametrize("provider", ["pgvector", "weaviate"], indirect=True)
 BOTH = ["board", "staff"]
 MIDNIGHT = 1_767_225_600
 """When leave.md was written."""

@@ -10,6 +10,7 @@ import pytest
 from liftgate.indexing import index_changes
 from liftgate.turns import release_turn
 
+pytestmark = pytest.mark.parametrize("provider", ["pgvector", "weaviate"], indirect=True)
 SIXTEEN = "# Leave\n\nParents receive sixteen weeks of paid leave.\n"
 TWENTY = "# Leave\n\nParents receive twenty weeks of paid leave.\n"
 
@@ -127,7 +128,7 @@ def test_backfill_removes_nothing_and_the_next_whole_run_does(kb: Any) -> None:
 
 def test_backfill_mends_rows_that_differ_from_what_the_document_gives(kb: Any) -> None:
     kb.index()
-    kb.query("UPDATE chunks SET text = 'spoilt' WHERE id = %s RETURNING 1", kb.chunks("leave.md")[0]["id"])
+    kb.add_like("leave.md", text="spoilt")
     run = kb.index(kind="some", forced=True)
     assert kb.outcomes(run) == {"leave.md": "changed", "travel.md": "unchanged"}
     assert kb.seen(1)[0] == "spoilt"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -13,6 +12,7 @@ from liftgate.indexing import close_generation, index_changes
 from liftgate.sources.listing import list_sources
 from liftgate.turns import release_turn, take_turn
 
+pytestmark = pytest.mark.parametrize("provider", ["pgvector", "weaviate"], indirect=True)
 TWENTY = "# Leave\n\nParents receive twenty weeks of paid leave.\n"
 THIRTY = "# Leave\n\nParents receive thirty weeks of paid leave.\n"
 
@@ -30,18 +30,13 @@ def spans(kb: Any, uri: str) -> list[tuple[int, int]]:
     return [(row["added_in"], row["removed_in"]) for row in kb.chunks(uri)]
 
 
-def written(kb: Any) -> list[dict[str, Any]]:
-    """Every row with the transaction that wrote it last."""
-    return kb.query("SELECT id, uri, xmin::text FROM chunks ORDER BY id")  # type: ignore[no-any-return]
-
-
 def test_batch_that_is_worked_off_twice_changes_nothing(kb: Any) -> None:
     run = kb.start()
     (batch,) = kb.plan(run)
     assert index_changes(kb.runtime, run, batch) == {"new": 2}
-    before = written(kb)
+    before = kb.stamps()
     assert index_changes(kb.runtime, run, batch) == {}
-    assert written(kb) == before
+    assert kb.stamps() == before
 
 
 def test_take_over_converges_to_the_new_plan_where_a_removed_document_came_back(kb: Any) -> None:
@@ -130,16 +125,16 @@ def test_cleared_tasks_of_a_closed_generation_verify_and_write_nothing(kb: Any) 
     run = kb.index()
     kb.write("leave.md", TWENTY)
     kb.index()
-    before, closed_at = written(kb), kb.generations()[0]["closed_at"]
+    before, closed_at = kb.stamps(), kb.generations()[0]["closed_at"]
     assert index_changes(kb.runtime, run, 0) == {}
     assert close_generation(kb.runtime, run) == kb.generations()[0]["counts"]
-    assert written(kb) == before
+    assert kb.stamps() == before
     assert kb.generations()[0]["closed_at"] == closed_at
 
 
 def test_cleared_close_of_a_closed_generation_finds_rows_that_are_missing(kb: Any) -> None:
     run = kb.index()
-    kb.query("DELETE FROM chunks WHERE id = %s RETURNING 1", kb.chunks("leave.md")[0]["id"])
+    kb.lose("leave.md")
     with pytest.raises(IndexDiffers, match="Expected 2 rows.*found 1: 1 are missing and 0 are unknown"):
         close_generation(kb.runtime, run)
 
@@ -147,7 +142,7 @@ def test_cleared_close_of_a_closed_generation_finds_rows_that_are_missing(kb: An
 def test_generation_with_a_missing_row_is_not_closed(kb: Any) -> None:
     run = left_open(kb)
     take_turn(kb.runtime, run)
-    kb.query("DELETE FROM chunks WHERE id = %s RETURNING 1", kb.chunks("leave.md")[0]["id"])
+    kb.lose("leave.md")
     with pytest.raises(IndexDiffers, match="1 are missing"):
         close_generation(kb.runtime, run)
     assert kb.generations()[0]["state"] == "open"
@@ -157,7 +152,7 @@ def test_generation_with_as_many_rows_but_another_one_is_not_closed(kb: Any) -> 
     """A count would not notice it: the sets of ids are compared."""
     run = left_open(kb)
     take_turn(kb.runtime, run)
-    kb.query("UPDATE chunks SET id = %s WHERE id = %s RETURNING 1", uuid4(), kb.chunks("leave.md")[0]["id"])
+    kb.exchange("leave.md")
     with pytest.raises(IndexDiffers, match="found 2: 1 are missing and 1 are unknown.*Clear index_changes"):
         close_generation(kb.runtime, run)
     assert kb.generations()[0]["state"] == "open"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from liftgate.errors import ConfigurationError, IndexRefused, IndexUnavailable, LiftgateError
+from liftgate.errors import CollectionMissing, ConfigurationError, IndexRefused, IndexUnavailable, LiftgateError
 from liftgate.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ OLDEST = (1, 32)
 CONNECT_SECONDS = 10
 _GRPC_PORT = 50051
 _TRANSIENT = ("unavailable", "deadline", "timed out", "timeout", "connection", "429", "500", "502", "503", "504")
+_NO_COLLECTION = ("could not find class", "class not found", "not found in schema", "no such class")
 _REFUSED_KEY = ("unauthenticated", "unauthorized", "forbidden", "permission")
 
 
@@ -72,6 +73,13 @@ def translated(what: str) -> Iterator[None]:
         raise _in_our_words(what, error) from error
 
 
+@contextmanager
+def absent_is_empty() -> Iterator[None]:
+    """A collection that was dropped has no rows; whoever works through all collections of a ledger meets such."""
+    with suppress(CollectionMissing):
+        yield
+
+
 def is_transient(reason: str) -> bool:
     """Whether trying again may help, told from the server's reason."""
     return any(word in reason.lower() for word in _TRANSIENT)
@@ -107,6 +115,11 @@ def _in_our_words(what: str, error: Exception) -> LiftgateError:
         return IndexUnavailable(
             f"Expected Weaviate to {what}, found: {reason}. Start it, or correct LIFTGATE_WEAVIATE_URL, "
             "LIFTGATE_WEAVIATE_GRPC_URL or the Airflow connection."
+        )
+    if any(word in reason.lower() for word in _NO_COLLECTION):
+        return CollectionMissing(
+            f"Expected Weaviate to {what}, found that it has no such collection: {reason}. Somebody deleted it: "
+            "change vector_index.table, so that the next run makes a new one."
         )
     return IndexRefused(f"Expected Weaviate to {what}, found: {reason}.")
 

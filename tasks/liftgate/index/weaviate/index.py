@@ -8,18 +8,16 @@ closes only after its ids were compared with the manifest's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
-
-import numpy as np
 
 from liftgate.errors import ConfigurationError, IndexRefused
 from liftgate.generations import PRESENT, Collection
 from liftgate.index.rows import Chunk, Hit, Vector
-from liftgate.index.weaviate.client import is_transient, translated
+from liftgate.index.weaviate.client import absent_is_empty, is_transient, translated
+from liftgate.index.weaviate.reading import PLACE, PROPERTIES, Reader, as_chunk, as_hit, position, sees
 from liftgate.index.weaviate.schema import ensure_collection
 from liftgate.index.weaviate.visibility import unseen, visible
 from liftgate.sources.identity import Document
@@ -37,9 +35,6 @@ CHANGES_AT_ONCE = 4
 ATTEMPTS = 4
 _PAUSE_SECONDS = 0.5
 _NAMED = 10
-_PROPERTIES = (
-    "source uri doc_id version ordinal section text tokens updated_at groups added_in removed_in".split()  # noqa: SIM905
-)
 Item = TypeVar("Item")
 
 
@@ -54,6 +49,7 @@ class WeaviateIndex:
         self._client = client
         level = ConsistencyLevel(collection.vector_index.weaviate.consistency_level)
         self._rows = client.collections.get(collection.name).with_consistency_level(level)
+        self._reader = Reader(self._rows, collection.name)
 
     def ensure(self) -> None:
         """Make the collection; refuse one of that name that somebody else made."""
@@ -66,7 +62,9 @@ class WeaviateIndex:
         """
         for page in _pages(rows, ROWS_AT_ONCE):
             self._require_dims(page)
-            removed_in = {row.uuid: row.properties["removed_in"] for row in self._by_ids([one.id for one in page])}
+            removed_in = {
+                row.uuid: row.properties["removed_in"] for row in self._reader.by_ids([one.id for one in page])
+            }
             self._insert([_object(one, int(removed_in.get(one.id, one.removed_in))) for one in page])
 
     def mark_removed(self, ids: Iterable[UUID], generation: int) -> None:
@@ -89,27 +87,29 @@ class WeaviateIndex:
         from weaviate.classes.query import Filter
 
         added = Filter.by_property("added_in").equal(generation)
-        return {row.uuid for document in documents for row in self._of(document, added)}
+        return {row.uuid for document in documents for row in self._reader.of_document(document, added)}
 
     def ids(self, generation: int) -> set[UUID]:
         """Ids of every row that the generation sees."""
-        return {row.uuid for row in self._all(["added_in", "removed_in"]) if _sees(generation, row.properties)}
+        return {
+            row.uuid for row in self._reader.everything(["added_in", "removed_in"]) if sees(generation, row.properties)
+        }
 
     def rows(self, generation: int, document: Document | None = None) -> Iterator[Chunk]:
         """The rows that the generation sees, of one document or of all, by document and position."""
         if document is not None:
-            found = self._of(document, visible(generation), include_vector=True)
-            yield from map(_chunk, sorted(found, key=_position))
+            found = self._reader.of_document(document, visible(generation), whole=True)
+            yield from map(as_chunk, sorted(found, key=position))
             return
-        places = [row for row in self._all(_PLACE) if _sees(generation, row.properties)]
-        for page in _pages(sorted(places, key=_position), ROWS_AT_ONCE):
-            whole = {row.uuid: row for row in self._by_ids([place.uuid for place in page], include_vector=True)}
-            yield from (_chunk(whole[place.uuid]) for place in page if place.uuid in whole)
+        places = [row for row in self._reader.everything(PLACE) if sees(generation, row.properties)]
+        for page in _pages(sorted(places, key=position), ROWS_AT_ONCE):
+            whole = {row.uuid: row for row in self._reader.by_ids([place.uuid for place in page], whole=True)}
+            yield from (as_chunk(whole[place.uuid]) for place in page if place.uuid in whole)
 
     def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
         """Narrow every row of the document; rows of that version get exactly these groups."""
         changes = []
-        for row in self._of(document):
+        for row in self._reader.of_document(document):
             has = set(row.properties["groups"] or ())
             wanted = set(groups) if row.properties["version"] == version else has & set(groups)
             if wanted != has:
@@ -131,14 +131,15 @@ class WeaviateIndex:
                 found = asked.bm25(text, query_properties=["text"], **more)
             else:
                 found = asked.hybrid(text, vector=near, alpha=settings.alpha, query_properties=["text"], **more)
-        return [_hit(row, vector) for row in found.objects]
+        return [as_hit(row, vector) for row in found.objects]
 
     def prune(self, kept: Sequence[int]) -> int:
         """Delete the rows that none of these generations sees."""
         if kept:
             return self._delete_all(unseen(sorted(kept)))
-        with translated(f"count {self.collection.name}"):
+        with absent_is_empty(), translated(f"count {self.collection.name}"):
             return self._rows.aggregate.over_all(total_count=True).total_count or 0
+        return 0
 
     def drop(self) -> None:
         """Remove the whole collection."""
@@ -181,7 +182,7 @@ class WeaviateIndex:
 
     def _change_removal(self, ids: Iterable[UUID], old: int, new: int) -> None:
         for page in _pages(list(ids), ROWS_AT_ONCE):
-            found = self._by_ids(page)
+            found = self._reader.by_ids(page)
             changes = [(row.uuid, {"removed_in": new}) for row in found if row.properties["removed_in"] == old]
             self._change(changes)
 
@@ -198,7 +199,7 @@ class WeaviateIndex:
     def _delete_all(self, where: Filter) -> int:
         """A request deletes no more than the server's limit, so it is repeated until nothing is left."""
         total = 0
-        with translated(f"delete rows of {self.collection.name}"):
+        with absent_is_empty(), translated(f"delete rows of {self.collection.name}"):
             while True:
                 done = self._rows.data.delete_many(where)
                 if done.failed:
@@ -209,63 +210,7 @@ class WeaviateIndex:
                 if not done.successful:
                     return total
                 total += done.successful
-
-    def _by_ids(self, ids: Sequence[UUID], *, include_vector: bool = False) -> list[Any]:
-        if not ids:
-            return []
-        wanted = list(_PROPERTIES) if include_vector else ["removed_in"]
-        with translated(f"read rows of {self.collection.name}"):
-            return list(
-                self._rows.query.fetch_objects_by_ids(
-                    ids, limit=len(ids), include_vector=include_vector, return_properties=wanted
-                ).objects
-            )
-
-    def _all(self, properties: Sequence[str]) -> Iterator[Any]:
-        """Every row, in pages by id: a filter and a place to go on from do not go together in Weaviate."""
-        with translated(f"read {self.collection.name}"):
-            yield from self._rows.iterator(return_properties=list(properties), cache_size=1000)
-
-    def _of(self, document: Document, also: Filter | None = None, *, include_vector: bool = False) -> list[Any]:
-        """The rows of a document, in windows of ordinals so small that no answer is cut off."""
-        from weaviate.classes.query import Filter
-
-        own = Filter.by_property("source").equal(document.source) & Filter.by_property("uri").equal(document.uri)
-        fetch = partial(self._window, own & also if also else own, include_vector)
-        # The server compares without the spaces around a text.
-        return [
-            row
-            for row in _in_windows(fetch)
-            if (row.properties["source"], row.properties["uri"]) == (document.source, document.uri)
-        ]
-
-    def _window(self, where: Filter, include_vector: bool, first: int, width: int) -> list[Any]:
-        from weaviate.classes.query import Filter
-
-        ordinal = Filter.by_property("ordinal")
-        with translated(f"read rows of {self.collection.name}"):
-            return list(
-                self._rows.query.fetch_objects(
-                    filters=where & ordinal.greater_or_equal(first) & ordinal.less_than(first + width),
-                    limit=ROWS_AT_ONCE,
-                    include_vector=include_vector,
-                    return_properties=list(_PROPERTIES if include_vector else (*_PLACE, "version", "groups")),
-                ).objects
-            )
-
-
-_PLACE = ("source", "uri", "ordinal", "added_in", "removed_in")
-
-
-def _in_windows(fetch: Callable[[int, int], list[Any]]) -> Iterator[Any]:
-    """All rows, from window to window. One that comes back full is asked again in halves; an empty one is the end."""
-    first, width = 0, ROWS_AT_ONCE
-    while rows := fetch(first, width):
-        if len(rows) == ROWS_AT_ONCE and width > 1:
-            width //= 2
-            continue
-        yield from rows
-        first, width = first + width, ROWS_AT_ONCE
+        return total
 
 
 def _pages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -276,28 +221,6 @@ def _pages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 def _object(row: Chunk, removed_in: int) -> Any:
     from weaviate.classes.data import DataObject
 
-    properties = {name: getattr(row, name) for name in _PROPERTIES}
+    properties = {name: getattr(row, name) for name in PROPERTIES}
     properties |= {"groups": list(row.groups), "removed_in": removed_in}
     return DataObject(uuid=row.id, properties=properties, vector=row.embedding.tolist())
-
-
-def _chunk(row: Any) -> Chunk:
-    properties = {**row.properties, "groups": tuple(row.properties["groups"] or ())}
-    return Chunk(id=row.uuid, embedding=_vector(row), **properties)
-
-
-def _hit(row: Any, question: Vector) -> Hit:
-    names = ("source", "uri", "doc_id", "section", "text", "tokens")
-    return Hit(id=row.uuid, score=float(_vector(row) @ question), **{name: row.properties[name] for name in names})
-
-
-def _vector(row: Any) -> Vector:
-    return np.asarray(row.vector["default"], dtype=np.float32)
-
-
-def _sees(generation: int, properties: Any) -> bool:
-    return bool(properties["added_in"] <= generation < properties["removed_in"])
-
-
-def _position(row: Any) -> tuple[str, str, int]:
-    return row.properties["source"], row.properties["uri"], row.properties["ordinal"]
