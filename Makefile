@@ -21,6 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
 	@echo 'Options: PYTHON=python3.12  TORCH=cpu (smaller)  PORT=8090 (demo)  EXIT=1 (demo: leave at the end)'
+	@echo '         INDEX=weaviate (demo: on a Weaviate server, see README)'
 
 set-up: $(STAMP) ## environment and local model; every other target does it first
 
@@ -28,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt scripts/set_up.sh
 	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' sh scripts/set_up.sh
 
 demo: $(STAMP) ## the whole loop on the example handbook, with a real Airflow on http://localhost:8080
-	@PORT='$(PORT)' EXIT='$(EXIT)' PYTHONPATH=examples/handbook $(BIN)/python -m demo
+	@PORT='$(PORT)' EXIT='$(EXIT)' INDEX='$(INDEX)' PYTHONPATH=examples/handbook $(BIN)/python -m demo
 
 test: lint test-fast ## every check and every test
 	$(BIN)/python -m pytest -m slow

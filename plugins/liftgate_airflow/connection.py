@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from liftgate.settings import Settings
 
 CONNECTION_ID = "liftgate_database"
+WEAVIATE_CONN_ID = "weaviate_conn_id"
+"""In the extras of that connection: the id of a connection as apache-airflow-providers-weaviate has them."""
 
 
 def runtime_from_connection() -> Runtime:
@@ -19,15 +21,45 @@ def runtime_from_connection() -> Runtime:
     from airflow.sdk import Connection
 
     connection = Connection.get(CONNECTION_ID)
-    return _runtime(connection, connection.extra_dejson)
+    extras = connection.extra_dejson
+    if WEAVIATE_CONN_ID in extras:
+        weaviate = Connection.get(extras.pop(WEAVIATE_CONN_ID))
+        extras |= weaviate_settings(weaviate, weaviate.extra_dejson)
+    return _runtime(connection, extras)
 
 
 async def async_runtime_from_connection() -> Runtime:
-    """The same for a trigger, which may not block the triggerer."""
+    """The same for a trigger, which may not block the triggerer, and reads no index."""
     from airflow.sdk import Connection
 
     connection = await Connection.async_get(CONNECTION_ID)
-    return _runtime(connection, await connection.aextra_dejson())
+    extras = await connection.aextra_dejson()
+    extras.pop(WEAVIATE_CONN_ID, None)
+    return _runtime(connection, extras)
+
+
+def weaviate_settings(connection: Connection, extras: dict[str, Any]) -> dict[str, Any]:
+    """A Weaviate connection as settings, read as the provider's own hook reads it.
+
+    Example: host db, extras {"http_secure": true, "token": "k"} -> weaviate_url https://db:443, weaviate_grpc_url
+    grpc://db:80, weaviate_api_key k
+    """
+    from liftgate.errors import ConfigurationError
+
+    http, grpc = bool(extras.get("http_secure")), bool(extras.get("grpc_secure"))
+    grpc_port = extras.get("grpc_port") or (443 if grpc else 80)
+    found = {
+        "weaviate_url": f"http{'s' if http else ''}://{connection.host}:{connection.port or (443 if http else 80)}",
+        "weaviate_grpc_url": f"grpc{'s' if grpc else ''}://{extras.get('grpc_host') or connection.host}:{grpc_port}",
+        "weaviate_headers": extras.get("additional_headers") or {},
+    }
+    key = extras.get("api_key") or extras.get("token")
+    if not key and (connection.login or connection.password or "access_token" in extras or "client_secret" in extras):
+        raise ConfigurationError(
+            f"Expected an API key in the Airflow connection {connection.conn_id}, found another kind of login. "
+            "Put the key of a Weaviate user into its field `Weaviate API Key`."
+        )
+    return found | ({"weaviate_api_key": key} if key else {})
 
 
 def settings_of(connection: Connection, extras: dict[str, Any]) -> Settings:

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from liftgate.comparing import ids_of
 from liftgate.database import Connection, queries
 from liftgate.errors import IndexDiffers, TurnLost
 from liftgate.evaluation.conditions import best_promoted
 from liftgate.generations import Collection, collection, collections_of, last_closed, open_generation
 from liftgate.index import VectorIndex
-from liftgate.manifest import Entry, entries
+from liftgate.manifest import Entry
 from liftgate.releases.ledger import lock_ledger
 from liftgate.runs import Run
 from liftgate.turns import Turn, Waiting, release_turn, require_turn, take_turn
@@ -132,13 +133,13 @@ def _compare(runtime: Runtime, turn: Turn, collection_id: int, generation: int) 
         require_turn(connection, turn)
         where = collection(connection, collection_id)
         index = runtime.index_in(connection, where)
-        expected = {id for entry in entries(connection, where.id, generation) for id in entry.chunk_ids(where.kb)}
+        expected = ids_of(connection, where, generation)
         found = index.ids(generation)
         deleted = _delete_unknown(connection, index, where, generation, found - expected)
     if missing := len(expected - found):
         raise IndexDiffers(
             f"Expected {len(expected)} rows of generation {generation} in {where.name}, found {missing} of them "
-            f"missing. Start a backfill of kb_{where.kb} over all dates, which writes them again."
+            f"missing. Trigger kb_{where.kb} with the param force, which writes them again."
         )
     return deleted
 

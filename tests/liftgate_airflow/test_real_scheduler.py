@@ -127,7 +127,9 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Real]:
         stack.callback(end_leftovers, workspace)
         postgres = stack.enter_context(started(tmp_path / "postgres"))
         runtime = _runtime(postgres, workspace)
-        airflow = Airflow(workspace, _free_port(), postgres, _connection(postgres, runtime.settings))
+        airflow = Airflow(
+            workspace, _free_port(), postgres, {"liftgate_database": _connection(postgres, runtime.settings)}
+        )
         stack.callback(airflow.stop)
         airflow.start()
         api = Api(airflow.url, USER, airflow.password)

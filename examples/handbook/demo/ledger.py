@@ -11,9 +11,13 @@ import aiosql
 
 from liftgate.database import Connection, Database, queries
 from liftgate.gate.verdict import Check, Verdict
+from liftgate.generations import collection, generation
+from liftgate.index import VectorIndex
 from liftgate.releases import ledger
 from liftgate.releases.ledger import Release
 from liftgate.releases.standing import behind_since
+from liftgate.runtime import Runtime
+from liftgate.sources.identity import Document
 
 
 @cache
@@ -35,8 +39,13 @@ class Cost:
 class Ledger:
     """What the story asks of the database."""
 
-    database: Database
+    runtime: Runtime
     kb: str
+
+    @property
+    def database(self) -> Database:
+        """Liftgate's database."""
+        return self.runtime.database
 
     def releases(self) -> list[Release]:
         """Every release, oldest first."""
@@ -92,19 +101,25 @@ class Ledger:
         with self.database.transaction() as connection:
             return behind_since(connection, self.kb) is not None
 
-    def new_rows(self, generation: int, uri: str) -> int:
+    def new_rows(self, number: int, uri: str) -> int:
         """Chunks of a document that came with a generation."""
         with self.database.transaction() as connection:
-            found: int = _figures().new_rows(connection, kb=self.kb, generation=generation, uri=uri)
-        return found
+            index = self._index_of(connection, number)
+            return len(index.added([Document(self.kb, uri)], number))
 
     def readers_in(self, n: int, uri: str) -> list[list[str]]:
-        """The groups on a document's rows, as release n sees them."""
+        """Every set of groups that stands on a document's rows, as release n sees them."""
         found = self.release(n)
-        generation = found.makeup.retrieval.generation if found else 0
+        if found is None:
+            return []
+        number = found.makeup.retrieval.generation
         with self.database.transaction() as connection:
-            rows = _figures().readers_of(connection, kb=self.kb, generation=generation, uri=uri)
-            return [row["groups"] for row in rows]
+            rows = self._index_of(connection, number).rows(number, Document(self.kb, uri))
+            return sorted({row.groups: list(row.groups) for row in rows}.values())
+
+    def _index_of(self, connection: Connection, number: int) -> VectorIndex:
+        where = collection(connection, generation(connection, self.kb, number).collection_id)
+        return self.runtime.index_in(connection, where)
 
 
 def _work(connection: Connection, plan_id: int) -> tuple[int, int]:

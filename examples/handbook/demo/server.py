@@ -78,8 +78,8 @@ class Airflow:
     workspace: Workspace
     port: int
     metadata: LocalPostgres
-    connection: str
-    """Of Liftgate's tasks, as JSON."""
+    connections: Mapping[str, str]
+    """Airflow's connections by id, as JSON."""
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -160,7 +160,7 @@ class Airflow:
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             # A task that defers for a second or two fails without this under LocalExecutor.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-            "AIRFLOW_CONN_LIFTGATE_DATABASE": self.connection,
+            **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in self.connections.items()},
         }
 
     def _run(self, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:

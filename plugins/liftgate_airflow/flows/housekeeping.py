@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, TaskGroup
+from airflow.sdk import DAG, TaskGroup, task
 
 from liftgate_airflow.dag import liftgate_dag, on_time
 from liftgate_airflow.step import freeze_configuration, step
@@ -17,8 +17,10 @@ PATIENCE: dict[str, Any] = {"retries": 4, "retry_delay": timedelta(minutes=15), 
 
 
 def housekeeping(files: Mapping[str, Path]) -> DAG:
-    """Prune and compare, once a day, for every knowledge base.
+    """Prune and compare, once a day, for every knowledge base, and look after the installation.
 
+    - **doctor** checks every setting, connection and configuration file as a worker sees them, connections made in
+      Airflow's pages too.
     - **freeze_configuration** stores the validated configuration file of the knowledge base.
     - **prune** deletes rows that no kept release, candidate or anchor can see.
     - **compare_newest** deletes rows that a writer sent late, and says if any are missing.
@@ -28,10 +30,20 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
     ### Triage
     Readers see nothing of this, unless *compare_newest* finds rows missing: then answers may lack a source.
 
+    - *doctor* red: its log has a line for each problem, with the remedy.
     - *prune* red: nothing that is kept was touched. Clear it.
-    - *compare_newest* red with rows missing: start a backfill of `kb_<name>` over all dates, which writes them again.
+    - *compare_newest* red with rows missing: trigger `kb_<name>` with the param *force*, which writes them again.
     """
     with liftgate_dag("housekeeping", page=housekeeping.__doc__, schedule=on_time("30 5 * * *")) as dag:
+
+        @task
+        def doctor() -> None:
+            from liftgate.cli.doctor import require_sound
+            from liftgate_airflow.connection import runtime_from_connection
+
+            require_sound(runtime_from_connection().settings, list(files.values()))
+
+        doctor()
         for name, path in files.items():
             with TaskGroup(name):
                 pruned = step("liftgate.housekeeping.prune", **PATIENCE)()

@@ -54,6 +54,15 @@ def check(settings: Settings, configs: Sequence[Path]) -> list[Finding]:
     return findings
 
 
+def require_sound(settings: Settings, configs: Sequence[Path]) -> None:
+    """Print the finding of every check. Raises ConfigurationError with those that are problems."""
+    findings = check(settings, configs)
+    for finding in findings:
+        print(finding.line())
+    if problems := [f"{finding.what}: {finding.said}" for finding in findings if not finding.ok]:
+        raise ConfigurationError("\n".join([f"{len(problems)} problem(s):", *problems]))
+
+
 def probe(what: str, attempt: Callable[[], str]) -> Finding:
     """What an attempt says, or the error with which it failed."""
     try:
@@ -75,6 +84,8 @@ def _installation(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]
     yield "models folder", lambda: _folder("LIFTGATE_MODELS_DIR", settings.models_dir)
     yield "trainer", lambda: _trainer(settings)
     yield "threads", lambda: _threads(settings.cpu_threads)
+    if settings.weaviate_url:
+        yield "weaviate", lambda: _weaviate(settings)
 
 
 def _reachable(database: Database) -> str:
@@ -109,6 +120,17 @@ def _vectors(database: Database) -> str:
             "run: liftgate db upgrade (a new one) or ALTER EXTENSION vector UPDATE (an old one)."
         )
     return version
+
+
+def _weaviate(settings: Settings) -> str:
+    from liftgate.index.weaviate.client import connect
+
+    require_packages("weaviate", "weaviate")
+    client = connect(settings)
+    try:
+        return f"{settings.weaviate_url}, version {client.get_meta()['version']}"
+    finally:
+        client.close()
 
 
 def _writable(url: str) -> str:

@@ -43,7 +43,7 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase) -> Iterato
     for name, source in sources_of(config).items():
         yield f"source {name}", lambda source=source: _lists(source)  # type: ignore[misc]
     yield "embedder", lambda: _embedder(ingestion)
-    yield "index", lambda: _index(ingestion)
+    yield "index", lambda: _index(settings, ingestion)
     yield "reranker", lambda: _reranker(ingestion.retrieval_defaults)
     yield "base model", lambda: str(model_folder(config.answers.base_model, settings.models_dir))
     yield "prompt", lambda: f"version {read_prompt(config.answers.prompt).version}"
@@ -88,11 +88,13 @@ def _embedder(ingestion: Ingestion) -> str:
     return f"{ingestion.embeddings.model}, {found.dims} dimensions, {found.max_tokens} tokens"
 
 
-def _index(ingestion: Ingestion) -> str:
+def _index(settings: Settings, ingestion: Ingestion) -> str:
     index, dims = ingestion.vector_index, embedding.embedder_for(ingestion.embeddings).dims
-    if index.provider != "pgvector":
+    if index.provider == "weaviate" and not settings.weaviate_url:
         raise ConfigurationError(
-            f"Expected vector_index.provider to be pgvector, found {index.provider}. This version has no other index."
+            "Expected the address of a Weaviate server, since vector_index.provider is weaviate, found none. Set "
+            "LIFTGATE_WEAVIATE_URL, or in Airflow name a connection as `weaviate_conn_id` in the extras of "
+            "liftgate_database."
         )
     if index.dims not in (None, dims):
         raise ConfigurationError(

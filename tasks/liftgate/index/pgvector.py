@@ -117,6 +117,9 @@ class PgvectorIndex:
         )
         return [Hit(**row) for row in found]
 
+    def go_live(self) -> None:
+        """PostgreSQL has no alias: the view `live_releases` says where to read."""
+
     def prune(self, kept: Sequence[int]) -> int:
         """Delete the rows that none of these generations sees."""
         pruned: int = queries().prune_chunks(self._connection, collection_id=self.collection.id, kept=list(kept))

@@ -66,6 +66,10 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def go_live(self) -> None:
+        """Let the index's own alias for its knowledge base name this collection, where it has aliases."""
+        ...
+
     def prune(self, kept: Sequence[int]) -> int:
         """Delete the rows that none of these generations sees; return how many."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liftgate.access import apply_newer_than
+from liftgate.comparing import compare_ids
 from liftgate.database import Connection, queries
 from liftgate.errors import IndexDiffers, TurnLost
 from liftgate.fingerprints import canonical_json
@@ -35,20 +36,6 @@ def close_generation(runtime: Runtime, run: Run) -> dict[str, Any]:
     apply_newer_than(runtime, run.kb, plan.serial)
     compare_ids(runtime, where, target.generation)
     return _close(runtime, run, plan, target, where)
-
-
-def compare_ids(runtime: Runtime, where: Collection, number: int) -> int:
-    """Raise IndexDiffers unless the index holds exactly the rows of that generation's manifest. Returns how many."""
-    with runtime.database.transaction() as connection:
-        expected = {chunk for entry in entries(connection, where.id, number) for chunk in entry.chunk_ids(where.kb)}
-        found = runtime.index_in(connection, where).ids(number)
-    if found != expected:
-        raise IndexDiffers(
-            f"Expected {len(expected)} rows of generation {number} in {where.name}, found {len(found)}: "
-            f"{len(expected - found)} are missing and {len(found - expected)} are unknown. "
-            "Nothing went live. Clear index_changes and what is downstream of it."
-        )
-    return len(found)
 
 
 def _close(runtime: Runtime, run: Run, plan: Plan, target: Generation, where: Collection) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
+from liftgate.releases.index_of_release import follow_live, require_whole
 from liftgate.releases.ledger import Release, hold, live, lock_ledger, record, release, require_rows
 from liftgate.runs import Run
 
@@ -39,13 +40,22 @@ def promote(
     """Make a release live, if the ledger allows it. Repeated by the same run, it succeeds and changes nothing.
 
     A candidate whose parent is no longer live becomes `superseded`: it was judged against something else.
-    Raises PromotionRefused on a hold, without a verdict `promote` or an override, or where its rows are pruned.
+    Raises PromotionRefused on a hold, without a verdict `promote` or an override, or where its rows are pruned, and
+    IndexDiffers where an index server has other rows than the manifest.
     """
+    require_whole(runtime, kb, n)
+    outcome = _promote(runtime, kb, n, by, run_id, why)
+    if outcome == "promoted":
+        follow_live(runtime, kb)
+        print(f"Release {n} of {kb} is live.")
+    return outcome
+
+
+def _promote(runtime: Runtime, kb: str, n: int, by: str, run_id: str, why: str) -> Literal["promoted", "superseded"]:
     with runtime.database.transaction() as connection:
         lock_ledger(connection, kb)
         candidate, current = release(connection, kb, n), live(connection, kb)
         if current and current.n == n:
-            print(f"Release {n} of {kb} is live.")
             return "promoted"
         if candidate.parent != (current.n if current else None):
             why = f"judged against release {candidate.parent}, while {current.n if current else 'nothing'} is live"
@@ -56,7 +66,6 @@ def promote(
         _require_allowed(connection, candidate)
         require_rows(connection, candidate)
         record(connection, kb, "promoted", by=by, run_id=run_id, release=n, why=why)
-    print(f"Release {n} of {kb} is live.")
     return "promoted"
 
 

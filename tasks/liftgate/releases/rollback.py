@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
+from liftgate.releases.index_of_release import follow_live
 from liftgate.releases.ledger import Release, hold, live, lock_ledger, record, release, require_rows
 from liftgate.releases.makeup import Makeup
 
@@ -30,6 +31,15 @@ def roll_back(
     """
     if not why.strip():
         raise PromotionRefused("Expected a reason for the rollback, found none. Say why.")
+    n = _roll_back(runtime, kb, to, kind, why, by, run_id, part)
+    print(f"Release {n} of {kb} is live. Promotions are on hold: `liftgate releases resume {kb}` lifts that.")
+    follow_live(runtime, kb)
+    return n
+
+
+def _roll_back(
+    runtime: Runtime, kb: str, to: int, kind: Kind, why: str, by: str, run_id: str, part: Part | None
+) -> int:
     with runtime.database.transaction() as connection:
         lock_ledger(connection, kb)
         current = live(connection, kb)
@@ -43,7 +53,6 @@ def roll_back(
         _require_difference(current, target, makeup)
         n = to if part is None else _add(connection, current, part, makeup, run_id)
         _record(connection, current, n, kind, why, by, run_id)
-    print(f"Release {n} of {kb} is live. Promotions are on hold: `liftgate releases resume {kb}` lifts that.")
     return n
 
 

@@ -18,7 +18,7 @@ from liftgate.generations import PRESENT, Collection
 from liftgate.index.rows import Chunk, Hit, Vector
 from liftgate.index.weaviate.client import absent_is_empty, is_transient, translated
 from liftgate.index.weaviate.reading import PLACE, PROPERTIES, Reader, as_chunk, as_hit, position, sees
-from liftgate.index.weaviate.schema import ensure_collection
+from liftgate.index.weaviate.schema import alias_of, ensure_collection
 from liftgate.index.weaviate.visibility import unseen, visible
 from liftgate.sources.identity import Document
 
@@ -132,6 +132,16 @@ class WeaviateIndex:
             else:
                 found = asked.hybrid(text, vector=near, alpha=settings.alpha, query_properties=["text"], **more)
         return [as_hit(row, vector) for row in found.objects]
+
+    def go_live(self) -> None:
+        """Let the alias `<table>_<knowledge base>_live` name this collection; it knows nothing of generations."""
+        aliases, name = self._client.alias, alias_of(self.collection)
+        with translated(f"let {name} name {self.collection.name}"):
+            found = aliases.get(alias_name=name)
+            if found is None:
+                aliases.create(alias_name=name, target_collection=self.collection.name)
+            elif found.collection.lower() != self.collection.name.lower():
+                aliases.update(alias_name=name, new_target_collection=self.collection.name)
 
     def prune(self, kept: Sequence[int]) -> int:
         """Delete the rows that none of these generations sees."""

@@ -26,6 +26,15 @@ def ensure_collection(client: WeaviateClient, collection: Collection) -> None:
         )
 
 
+def alias_of(collection: Collection) -> str:
+    """The name that leads to whichever collection is live.
+
+    Example: kb_chunks, handbook -> Kb_chunks_handbook_live; Weaviate begins names with a capital.
+    """
+    name = f"{collection.vector_index.table}_{collection.kb}_live"
+    return name[0].upper() + name[1:]
+
+
 def _mark(collection: Collection) -> str:
     """The description by which a collection of ours is known, with the dimensions of its vectors."""
     return f"Liftgate: {collection.kb}, embedder {collection.embedder}, {collection.dims} dimensions"

@@ -1,0 +1,52 @@
+"""Airflow's connections as settings of the library."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from liftgate.errors import ConfigurationError
+from liftgate.settings import Settings
+from liftgate_airflow.connection import runtime_from_connection
+
+DATABASE = {"conn_type": "postgres", "host": "db", "schema": "liftgate", "login": "ada", "password": "p@ss/word"}
+
+
+def settings(monkeypatch: pytest.MonkeyPatch, weaviate: dict[str, object], **extras: object) -> Settings:
+    own = {"files_url": "/files", "weaviate_conn_id": "team_weaviate", "sslmode": "require", **extras}
+    monkeypatch.setenv("AIRFLOW_CONN_LIFTGATE_DATABASE", json.dumps({**DATABASE, "extra": own}))
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM_WEAVIATE", json.dumps({"conn_type": "weaviate", **weaviate}))
+    return runtime_from_connection().settings
+
+
+def test_extras_that_are_no_settings_belong_to_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = settings(monkeypatch, {"host": "w"})
+    assert found.database_url == "postgresql://ada:p%40ss%2Fword@db/liftgate?sslmode=require"
+    assert found.files_url == "/files"
+
+
+def test_weaviate_connection_of_the_team_is_read_as_its_provider_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {
+        "http_secure": True,
+        "token": "k",
+        "grpc_host": "g",
+        "grpc_port": "50051",
+        "additional_headers": {"X": "1"},
+    }
+    found = settings(monkeypatch, {"host": "w", "extra": extra | {"additional_headers": {"X": "1"}}})
+    assert (found.weaviate_url, found.weaviate_grpc_url) == ("https://w:443", "grpc://g:50051")
+    assert found.weaviate_api_key
+    assert found.weaviate_api_key.get_secret_value() == "k"
+    assert found.weaviate_headers == {"X": "1"}
+    assert "'k'" not in repr(found)
+
+
+def test_ports_follow_from_what_is_secure(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = settings(monkeypatch, {"host": "w", "extra": {"grpc_secure": True}})
+    assert (found.weaviate_url, found.weaviate_grpc_url) == ("http://w:80", "grpcs://w:443")
+
+
+def test_another_kind_of_login_than_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="API key in the Airflow connection team_weaviate"):
+        settings(monkeypatch, {"host": "w", "login": "ada", "password": "secret"})
