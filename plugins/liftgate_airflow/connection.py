@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from liftgate.database import Database
     from liftgate.runtime import Runtime
     from liftgate.settings import Settings
 
@@ -36,6 +37,17 @@ async def async_runtime_from_connection() -> Runtime:
     extras = await connection.aextra_dejson()
     extras.pop(WEAVIATE_CONN_ID, None)
     return _runtime(connection, extras)
+
+
+def database_in_api_server() -> Database:
+    """The database of Liftgate for Airflow's API server, where connections are looked up without the task's SDK."""
+    from airflow.models.connection import Connection
+
+    from liftgate.database import Database
+
+    connection = Connection.get_connection_from_secrets(CONNECTION_ID)
+    extras = {name: value for name, value in connection.extra_dejson.items() if name != WEAVIATE_CONN_ID}
+    return Database(settings_of(connection, extras).database_url)
 
 
 def weaviate_settings(connection: Connection, extras: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,12 @@ SELECT n, kind, release, details, at, by_whom, run_id, why FROM events
 -- The number of the release that is live.
 SELECT n FROM live_releases WHERE kb = :kb;
 
+-- name: live_place(kb)^
+-- Where readers of the release that is live find its rows.
+SELECT l.kb, l.n AS release, l.collection, l.generation, c.provider, l.live_since
+  FROM live_releases l JOIN collections c ON c.id = (l.makeup #>> '{retrieval,collection_id}')::int
+ WHERE l.kb = :kb;
+
 -- name: release(kb, n)^
 -- One release with its last outcome.
 SELECT r.kb, r.n, r.component, r.makeup, r.fingerprint, r.parent, r.run_id, r.unjudged, r.created_at, o.outcome

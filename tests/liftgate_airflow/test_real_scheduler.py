@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "handbook"))
@@ -30,6 +31,7 @@ from demo.workspace import Workspace
 
 from liftgate.generations import collections_of
 from liftgate.local.postgres import LocalPostgres, started
+from liftgate.releases.ledger import lock_ledger, record
 from liftgate.runs import Allowances, Scope, freeze_configuration
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
@@ -89,7 +91,7 @@ class Real:
         self.until(lambda: self.api.run(DAG, run_id).state in ENDED)
         failed = [task.name for task in self.api.tasks(DAG, run_id) if task.state == "failed"]
         assert (self.api.run(DAG, run_id).state, failed) == ("success", [])
-        return Ledger(self.runtime.database, "small").cost(f"{DAG}:{run_id}")
+        return Ledger(self.runtime, "small").cost(f"{DAG}:{run_id}")
 
     def uris(self) -> list[str]:
         """Documents with rows that the newest generation shows."""
@@ -177,6 +179,24 @@ def test_a_knowledge_base_lives_under_a_real_scheduler(real: Real) -> None:
     real.until(lambda: real.api.run(DAG, event).state not in ENDED)
     real.ended(event)
     assert _rows(real) == rows
+
+    _live_is_told_to_those_who_may_know(real)
+
+
+def _live_is_told_to_those_who_may_know(real: Real) -> None:
+    """Where to read, with the filter of the release; nothing of it without a login."""
+    url = f"{real.api._http.base_url}/liftgate/live/small"
+    assert httpx.get(url).status_code == 401
+    login = {"Authorization": real.api._http.headers["Authorization"]}
+    assert httpx.get(url, headers=login).status_code == 404
+    with real.runtime.database.transaction() as connection:
+        lock_ledger(connection, "small")
+        record(connection, "small", "promoted", by="test", run_id="test", release=1)
+    found = httpx.get(url, headers=login).json()
+    assert (found["release"], found["generation"], found["provider"]) == (1, 1, "pgvector")
+    assert found["collection"].startswith("kb_chunks_small_g1_")
+    assert [operand["valueInt"] for operand in found["where"]["operands"]] == [1, 1]
+    assert httpx.get(url.replace("small", "other"), headers=login).status_code in (403, 404)
 
 
 def _rows(real: Real) -> int:

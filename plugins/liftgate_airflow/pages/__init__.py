@@ -1,0 +1,1 @@
+"""What Liftgate adds to Airflow's API server, behind Airflow's own login on every route."""
