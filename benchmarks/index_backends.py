@@ -185,6 +185,7 @@ def fill(runtime: Runtime, where: Collection, rows: Sequence[Chunk], progress: s
     starts = range(0, len(rows), 500)
     for start in track(starts, f"import into {progress}") if progress else starts:
         in_index(runtime, where, lambda index, page=rows[start : start + 500]: index.upsert(page))
+    in_index(runtime, where, lambda index: index.settle())
     return time.perf_counter() - began
 
 

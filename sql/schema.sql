@@ -76,12 +76,15 @@ CREATE TABLE public.collections (
     dims integer NOT NULL,
     born_generation integer NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    vector_index jsonb DEFAULT '{}'::jsonb NOT NULL
+    vector_index jsonb DEFAULT '{}'::jsonb NOT NULL,
+    dropped_at timestamp with time zone
 );
 
 COMMENT ON COLUMN public.collections.embedder IS 'Fingerprint; `embeddings` holds the settings that made it, to embed questions.';
 
 COMMENT ON COLUMN public.collections.vector_index IS 'The settings of the index, as they were when the collection was born.';
+
+COMMENT ON COLUMN public.collections.dropped_at IS 'Since when the index has no rows of it, and nobody looks for them.';
 
 ALTER TABLE public.collections ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.collections_id_seq

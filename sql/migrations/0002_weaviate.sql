@@ -3,6 +3,9 @@
 ALTER TABLE collections ADD COLUMN vector_index jsonb NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN collections.vector_index IS 'The settings of the index, as they were when the collection was born.';
 
+ALTER TABLE collections ADD COLUMN dropped_at timestamptz;
+COMMENT ON COLUMN collections.dropped_at IS 'Since when the index has no rows of it, and nobody looks for them.';
+
 CREATE OR REPLACE VIEW live_releases AS
 SELECT DISTINCT ON (e.kb)
        e.kb, r.n, r.makeup, r.fingerprint, e.at AS live_since, e.run_id,

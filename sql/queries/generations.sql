@@ -1,7 +1,7 @@
 -- name: collections(kb)
--- Every collection of a knowledge base, oldest first.
+-- Every collection of a knowledge base that the index has, oldest first.
 SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation, vector_index
-  FROM collections WHERE kb = :kb ORDER BY id;
+  FROM collections WHERE kb = :kb AND dropped_at IS NULL ORDER BY id;
 
 -- name: collection(id)^
 -- One collection.
@@ -12,8 +12,12 @@ SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation, vect
 -- A new collection for an embedder that the last one does not have.
 INSERT INTO collections (kb, name, provider, embedder, embeddings, dims, born_generation, vector_index)
 VALUES (:kb, :name, :provider, :embedder, :embeddings::jsonb, :dims, :born_generation, :vector_index::jsonb)
-    ON CONFLICT (name) DO UPDATE SET name = excluded.name
+    ON CONFLICT (name) DO UPDATE SET vector_index = excluded.vector_index, dropped_at = NULL
 RETURNING id, kb, name, provider, embedder, embeddings, dims, born_generation, vector_index;
+
+-- name: mark_dropped(id)!
+-- The index has no rows of a collection any more.
+UPDATE collections SET dropped_at = clock_timestamp() WHERE id = :id;
 
 -- name: last_closed_generation(kb)^
 -- The base of the next generation.

@@ -33,9 +33,10 @@ UPDATE generations g SET pruned_at = clock_timestamp()
 RETURNING g.generation;
 
 -- name: newest_closed_generations(kb)
--- The newest closed generation of each collection.
-SELECT DISTINCT ON (collection_id) collection_id, generation FROM generations
- WHERE kb = :kb AND state <> 'open' ORDER BY collection_id, generation DESC;
+-- The newest closed generation of each collection that the index has.
+SELECT DISTINCT ON (g.collection_id) g.collection_id, g.generation
+  FROM generations g JOIN collections c ON c.id = g.collection_id AND c.dropped_at IS NULL
+ WHERE g.kb = :kb AND g.state <> 'open' ORDER BY g.collection_id, g.generation DESC;
 
 -- name: ended_entries(collection_id, generation)
 -- What earlier generations held and this one does not, with the generation that removed it.

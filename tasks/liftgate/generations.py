@@ -46,7 +46,7 @@ class Generation:
 
 
 def collections_of(connection: Connection, kb: str) -> list[Collection]:
-    """Every collection of a knowledge base, oldest first."""
+    """Every collection of a knowledge base that the index has, oldest first."""
     return [_collection(row) for row in queries().collections(connection, kb=kb)]
 
 

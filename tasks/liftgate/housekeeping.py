@@ -120,6 +120,7 @@ def _prune_collection(runtime: Runtime, turn: Turn, collection_id: int, kept: li
         documents: int = queries().prune_manifest(connection, collection_id=collection_id, kept=kept)
         if not kept:
             index.drop()
+            queries().mark_dropped(connection, id=collection_id)
     return {"rows": rows, "documents": documents, "collections": int(not kept and documents > 0)}
 
 

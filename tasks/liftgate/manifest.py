@@ -10,6 +10,7 @@ from uuid import UUID
 
 from liftgate.database import Connection, queries
 from liftgate.fingerprints import digest_of
+from liftgate.generations import Collection
 from liftgate.index.rows import chunk_id
 from liftgate.sources.identity import Document
 
@@ -90,10 +91,13 @@ def keep_entry(connection: Connection, collection_id: int, generation: int, docu
     )
 
 
-def digest(entries: Iterable[Entry], embedder: str) -> str:
-    """What a generation holds, as one hash: contents and fingerprints, no numbers."""
+def digest(entries: Iterable[Entry], where: Collection) -> str:
+    """What a generation holds and in which index, as one hash: contents and fingerprints, no numbers.
+
+    The index counts: whoever moves to another one wants it to go live, although it holds the same.
+    """
     lines = (f"{e.source}\0{e.uri}\0{e.version}\0{e.parser}\0{e.chunker}" for e in entries)
-    return digest_of([embedder, *sorted(lines)])
+    return digest_of([where.embedder, where.provider, where.vector_index.table, *sorted(lines)])
 
 
 def tokens_of(rows: Iterable[dict[str, Any]]) -> int:

@@ -112,6 +112,17 @@ def test_writer_with_an_old_fence_cannot_commit(kb: Any) -> None:
         require_turn(connection, new)
 
 
+def test_request_to_a_server_is_sent_only_while_the_lease_outlives_it(kb: Any) -> None:
+    """Whoever takes the turn afterwards waits for the lease's end, so their requests never meet."""
+    turn = take_turn(kb.runtime, kb.freeze())
+    assert isinstance(turn, Turn)
+    with kb.runtime.database.transaction() as connection:
+        require_turn(connection, turn, outlives_seconds=60)
+    lease_seconds = kb.freeze().config.indexing.turn_minutes * 60
+    with pytest.raises(TurnLost), kb.runtime.database.transaction() as connection:
+        require_turn(connection, turn, outlives_seconds=lease_seconds + 1)
+
+
 def test_nobody_overtakes_a_write_before_it_is_committed(kb: Any) -> None:
     run = kb.freeze()
     turn = take_turn(kb.runtime, run)
@@ -123,6 +134,7 @@ def test_nobody_overtakes_a_write_before_it_is_committed(kb: Any) -> None:
             taking.execute("SET LOCAL lock_timeout = '20ms'; UPDATE turns SET fence = fence + 1")
 
 
+@pytest.mark.parametrize("provider", ["pgvector", "weaviate"], indirect=True)
 def test_late_writer_of_a_run_that_lost_its_turn_writes_nothing(kb: Any) -> None:
     late = kb.start()
     (batch,) = kb.plan(late)
@@ -137,6 +149,7 @@ def test_late_writer_of_a_run_that_lost_its_turn_writes_nothing(kb: Any) -> None
     assert len(kb.chunks()) == 2
 
 
+@pytest.mark.parametrize("provider", ["pgvector", "weaviate"], indirect=True)
 def test_writer_that_is_overtaken_in_the_middle_of_a_batch_writes_nothing(kb: Any) -> None:
     """While it embeds, its lease runs out and another run plans."""
     late = kb.start()

@@ -26,6 +26,8 @@ class Weaviate(Block):
     """Edges of a vector in the graph: more takes memory, and finds better."""
     ef: int = Field(default=-1, ge=-1)
     """Candidates that a search looks at. -1 lets the server choose by the number of hits that are wanted."""
+    flat_search_cutoff: int = Field(default=5000, ge=0)
+    """Up to so many rows that a filter leaves, all are compared in place of walking the graph. Weaviate's is 40,000."""
 
 
 class VectorIndex(Block):

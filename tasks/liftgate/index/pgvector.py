@@ -117,6 +117,10 @@ class PgvectorIndex:
         )
         return [Hit(**row) for row in found]
 
+    def settle(self) -> None:
+        """Count the rows anew. Until then the planner takes the collection for small, and sorts it at each search."""
+        self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(self.collection.name)))
+
     def go_live(self) -> None:
         """PostgreSQL has no alias: the view `live_releases` says where to read."""
 

@@ -66,6 +66,10 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """Do what searching well needs after many rows were written."""
+        ...
+
     def go_live(self) -> None:
         """Let the index's own alias for its knowledge base name this collection, where it has aliases."""
         ...

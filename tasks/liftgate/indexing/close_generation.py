@@ -49,12 +49,14 @@ def _close(runtime: Runtime, run: Run, plan: Plan, target: Generation, where: Co
             )
         counts = _counts(connection, plan, where)
         changed = list(queries().changed_documents(connection, collection_id=where.id, generation=target.generation))
+        if changed:
+            runtime.index_in(connection, where).settle()
         queries().close_generation(
             connection,
             kb=run.kb,
             generation=target.generation,
             state="closed" if changed else "empty",
-            digest=digest(entries(connection, where.id, target.generation), where.embedder),
+            digest=digest(entries(connection, where.id, target.generation), where),
             counts=canonical_json(counts),
         )
     print(f"Generation {target.generation} of {run.kb} is closed: {counts}")

@@ -26,3 +26,4 @@ def undo_open_generation(runtime: Runtime, connection: Connection, left: Generat
             index.put_back(base.chunk_ids(left.kb), left.generation)
     if abandoned.born_generation == left.generation:
         index.drop()
+        queries().mark_dropped(connection, id=abandoned.id)

@@ -78,12 +78,13 @@ def decide_work(runtime: Runtime, run: Run) -> tuple[Decision, dict[str, Any]]:
 
 
 def _target(runtime: Runtime, connection: Connection, run: Run, base: Generation | None) -> Collection | None:
-    """The collection that goes on: the last one, unless its embedder is another. None: a new one is needed."""
+    """The collection that goes on: the last one, unless embedder or index are others. None: a new one is needed."""
     if base is None:
         return None
-    last = collection(connection, base.collection_id)
+    last, wanted = collection(connection, base.collection_id), run.config.ingestion.vector_index
     embedder = runtime.embedder(run.config.ingestion.embeddings).fingerprint
-    return last if last.embedder == embedder else None
+    same_place = last.provider == wanted.provider and last.name.startswith(f"{wanted.table}_{run.kb}_g")
+    return last if last.embedder == embedder and same_place else None
 
 
 def _classify(

@@ -147,6 +147,16 @@ def test_another_embedder_starts_a_new_collection_and_so_does_the_way_back(kb: A
     assert counts(kb)["embedded"] == 0
 
 
+def test_another_table_starts_a_new_collection_that_embeds_nothing(kb: Any) -> None:
+    kb.index()
+    kb.ingest(vector_index={**kb.settings["ingestion"].get("vector_index", {}), "table": "other"})
+    kb.index()
+    first, second = collection_ids(kb)
+    assert first != second
+    assert kb.seen(1) == kb.seen(2)
+    assert counts(kb)["embedded"] == 0
+
+
 def test_open_generation_of_an_embedder_that_was_given_up_is_undone(kb: Any) -> None:
     kb.index()
     kb.ingest(embeddings={"dims": 256})

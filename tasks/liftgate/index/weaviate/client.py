@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -47,6 +47,10 @@ def connect(settings: Settings) -> WeaviateClient:
         )
     try:
         require_version(str(client.get_meta()["version"]))
+        if not client.is_ready():
+            raise IndexUnavailable(
+                f"Expected {settings.weaviate_url} to be ready, found Weaviate starting. Wait for it."
+            )
     except BaseException:
         client.close()
         raise
@@ -71,13 +75,6 @@ def translated(what: str) -> Iterator[None]:
         yield
     except (WeaviateBaseError, HTTPError) as error:
         raise _in_our_words(what, error) from error
-
-
-@contextmanager
-def absent_is_empty() -> Iterator[None]:
-    """A collection that was dropped has no rows; whoever works through all collections of a ledger meets such."""
-    with suppress(CollectionMissing):
-        yield
 
 
 def is_transient(reason: str) -> bool:
@@ -118,8 +115,8 @@ def _in_our_words(what: str, error: Exception) -> LiftgateError:
         )
     if any(word in reason.lower() for word in _NO_COLLECTION):
         return CollectionMissing(
-            f"Expected Weaviate to {what}, found that it has no such collection: {reason}. Somebody deleted it: "
-            "change vector_index.table, so that the next run makes a new one."
+            f"Expected Weaviate to {what}, found that it has no such collection: {reason} If it stays so, somebody "
+            "deleted it: change vector_index.table, and the next run makes a new one."
         )
     return IndexRefused(f"Expected Weaviate to {what}, found: {reason}.")
 
@@ -141,6 +138,11 @@ def _addresses(settings: Settings) -> tuple[SplitResult, SplitResult]:
         raise ConfigurationError(
             f"Expected LIFTGATE_WEAVIATE_GRPC_URL to be like grpc://host:{_GRPC_PORT}, found "
             f"{settings.weaviate_grpc_url}. Correct it."
+        )
+    if (http.hostname, _port(http)) == (grpc.hostname, _port(grpc)):
+        raise ConfigurationError(
+            f"Expected another port for gRPC than for HTTP, found {_port(http)} for both on {http.hostname}. Correct "
+            "LIFTGATE_WEAVIATE_GRPC_URL, or grpc_port of the Airflow connection."
         )
     return http, grpc
 

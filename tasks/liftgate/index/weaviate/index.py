@@ -16,7 +16,7 @@ from uuid import UUID
 from liftgate.errors import ConfigurationError, IndexRefused
 from liftgate.generations import PRESENT, Collection
 from liftgate.index.rows import Chunk, Hit, Vector
-from liftgate.index.weaviate.client import absent_is_empty, is_transient, translated
+from liftgate.index.weaviate.client import is_transient, translated
 from liftgate.index.weaviate.reading import PLACE, PROPERTIES, Reader, as_chunk, as_hit, position, sees
 from liftgate.index.weaviate.schema import alias_of, ensure_collection
 from liftgate.index.weaviate.visibility import unseen, visible
@@ -133,6 +133,9 @@ class WeaviateIndex:
                 found = asked.hybrid(text, vector=near, alpha=settings.alpha, query_properties=["text"], **more)
         return [as_hit(row, vector) for row in found.objects]
 
+    def settle(self) -> None:
+        """Weaviate settles by itself."""
+
     def go_live(self) -> None:
         """Let the alias `<table>_<knowledge base>_live` name this collection; it knows nothing of generations."""
         aliases, name = self._client.alias, alias_of(self.collection)
@@ -147,9 +150,9 @@ class WeaviateIndex:
         """Delete the rows that none of these generations sees."""
         if kept:
             return self._delete_all(unseen(sorted(kept)))
-        with absent_is_empty(), translated(f"count {self.collection.name}"):
-            return self._rows.aggregate.over_all(total_count=True).total_count or 0
-        return 0
+        with translated(f"count {self.collection.name}"):
+            there = self._client.collections.exists(self.collection.name)
+            return (self._rows.aggregate.over_all(total_count=True).total_count or 0) if there else 0
 
     def drop(self) -> None:
         """Remove the whole collection."""
@@ -209,7 +212,7 @@ class WeaviateIndex:
     def _delete_all(self, where: Filter) -> int:
         """A request deletes no more than the server's limit, so it is repeated until nothing is left."""
         total = 0
-        with absent_is_empty(), translated(f"delete rows of {self.collection.name}"):
+        with translated(f"delete rows of {self.collection.name}"):
             while True:
                 done = self._rows.data.delete_many(where)
                 if done.failed:
@@ -220,7 +223,6 @@ class WeaviateIndex:
                 if not done.successful:
                     return total
                 total += done.successful
-        return total
 
 
 def _pages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 
 from liftgate.index.rows import Chunk, Hit, Vector
-from liftgate.index.weaviate.client import absent_is_empty, translated
+from liftgate.index.weaviate.client import translated
 from liftgate.sources.identity import Document
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Reader:
 
     def everything(self, properties: Sequence[str]) -> Iterator[Any]:
         """Every row, in pages by id: a filter and a place to go on from do not go together in Weaviate."""
-        with absent_is_empty(), translated(f"read {self._name}"):
+        with translated(f"read {self._name}"):
             yield from self._rows.iterator(return_properties=list(properties), cache_size=1000)
 
     def of_document(self, document: Document, also: Filter | None = None, *, whole: bool = False) -> list[Any]:
@@ -71,9 +71,8 @@ class Reader:
     def _fetch(self, where: Filter, whole: bool, *, limit: int = ROWS_AT_ONCE, sort: Any = None) -> list[Any]:
         wanted = list(PROPERTIES if whole else (*PLACE, "version", "groups"))
         more = {"limit": limit, "sort": sort, "include_vector": whole, "return_properties": wanted}
-        with absent_is_empty(), translated(f"read rows of {self._name}"):
+        with translated(f"read rows of {self._name}"):
             return list(self._rows.query.fetch_objects(filters=where, **more).objects)
-        return []
 
 
 def as_chunk(row: Any) -> Chunk:

@@ -103,6 +103,7 @@ def _graph(collection: Collection) -> Any:
         ef_construction=made.ef_construction,
         max_connections=made.max_connections,
         ef=made.ef,
+        flat_search_cutoff=made.flat_search_cutoff,
     )
 
 
