@@ -141,6 +141,42 @@ def test_databases_belong_to_roles_of_their_own(postgres: LocalPostgres) -> None
         assert connection.execute("SELECT FROM pg_extension WHERE extname = 'vector'").fetchone() is not None
 
 
+def test_postgres_passes_its_probe(postgres: LocalPostgres) -> None:
+    tools = next(Path(sys.prefix).rglob("pginstall*/bin/pg_isready")).parent
+    environment = {"PATH": f"{tools}:{os.environ['PATH']}", "PGHOST": str(postgres.socket_folder)}
+    wait_for_probe(LASTING["postgres"]["healthcheck"]["test"], environment, postgres.process)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("service", ["weaviate", "objects"])
+def test_store_runs_by_its_command_and_passes_its_probe(service: str, secrets: dict[str, str], tmp_path: Path) -> None:
+    binary = shutil.which({"weaviate": "weaviate", "objects": "weed"}[service])
+    if binary is None or shutil.which("wget") is None:
+        pytest.skip(f"The program of the service {service}, or wget, was not found. Put both on PATH to start it here.")
+    (tmp_path / "s3.json").write_text('{"identities": []}')
+    ports = dict(zip(("8080", "8333", "50051"), map(str, weaviate.free_ports(3)), strict=True))
+    places = {"0.0.0.0": "127.0.0.1", "/var/lib/weaviate": str(tmp_path), "/data": str(tmp_path)}
+    places["/etc/s3.json"] = str(tmp_path / "s3.json")
+
+    def here(text: str) -> str:
+        for old, new in {**ports, **places}.items():
+            text = text.replace(old, new)
+        return text
+
+    written = LASTING[service].get("environment", {})
+    environment = {name: here(as_written(value, secrets)) for name, value in written.items()}
+    environment |= {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GRPC_PORT": ports["50051"]}
+    environment |= {f"CLUSTER_{name}_ADDR": "127.0.0.1" for name in ("ADVERTISE", "BIND")}
+    command = [binary, *map(here, LASTING[service]["command"])]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    with subprocess.Popen(command, env=environment, **quiet) as process:
+        try:
+            wait_for_probe([*map(here, LASTING[service]["healthcheck"]["test"])], environment, process)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("service", AIRFLOW)
 def test_airflow_service_runs_by_its_command_and_passes_its_probe(
@@ -189,4 +225,4 @@ def airflow_settings(
     return settings
 
 
-PORT = str(weaviate._free_ports(1)[0])
+PORT = str(weaviate.free_ports(1)[0])

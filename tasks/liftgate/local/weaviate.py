@@ -134,7 +134,7 @@ class LocalWeaviate:
 @contextmanager
 def started(binary: str, folder: Path) -> Iterator[LocalWeaviate]:
     """A server whose files lie in `folder`, on free ports, for as long as the block runs."""
-    one = LocalWeaviate(binary, folder, dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True)), secrets.token_hex(16))
+    one = LocalWeaviate(binary, folder, dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True)), secrets.token_hex(16))
     try:
         one.start()
         yield one
@@ -144,7 +144,7 @@ def started(binary: str, folder: Path) -> Iterator[LocalWeaviate]:
 
 @contextmanager
 def _container() -> Iterator[dict[str, str]]:
-    http, grpc = _free_ports(2)
+    http, grpc = free_ports(2)
     key = secrets.token_hex(16)
     options = [option for name, value in _key_settings(key).items() for option in ("--env", f"{name}={value}")]
     published = ["--publish", f"127.0.0.1:{http}:8080", "--publish", f"127.0.0.1:{grpc}:50051"]
@@ -179,7 +179,7 @@ def _has_docker() -> bool:
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     """Ports that nobody listens on, all open at once, so that none is given twice."""
     probes = [socket.socket() for _ in range(number)]
     try:

@@ -52,8 +52,6 @@ def _definition(collection: Collection) -> dict[str, Any]:
             quantizer=_quantizer(made.quantization), vector_index_config=_graph(collection)
         ),
         "replication_config": Configure.replication(factor=made.replication_factor),
-        # Without it Weaviate would guess the type of a property that we do not know of.
-        "multi_tenancy_config": Configure.multi_tenancy(enabled=False),
     }
 
 
