@@ -34,6 +34,9 @@ ENV AIRFLOW_HOME=/var/lib/airflow \
     HF_HUB_DISABLE_TELEMETRY=1 \
     HF_HUB_OFFLINE=1 \
     OMP_WAIT_POLICY=PASSIVE
+# Airflow wants its user to have a name.
+RUN groupadd --gid 10001 liftgate \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/airflow liftgate
 RUN mkdir -p /var/lib/airflow /var/lib/liftgate/files && chown -R 10001:10001 /var/lib/airflow /var/lib/liftgate dags
 # A number, so that a cluster's runAsNonRoot can check it.
 USER 10001:10001

@@ -16,7 +16,7 @@ def main(folder: Path) -> None:
     """Fill in what is missing, and say what was written."""
     known = read(folder / ".env")
     wanted = read(Path(__file__).parent.parent / ".env.example")
-    values = {name: known.get(name) or secret(name) for name in wanted} | known
+    values = known | {name: known.get(name) or secret(name) for name in wanted}
     write(folder / ".env", "".join(f"{name}={value}\n" for name, value in values.items()))
     write(folder / ".s3.json", json.dumps(object_store(values["S3_SECRET_KEY"]), indent=2))
     made = [name for name in wanted if not known.get(name)]

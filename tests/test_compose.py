@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 LASTING = {name: service for name, service in SERVICES.items() if name != "set-up"}
+PROBE_OF_POSTGRES = SERVICES["postgres"]["healthcheck"]["test"]
 DOCKER = ["docker", "compose"]
 AIRFLOW = ["api-server", "scheduler", "dag-processor", "triggerer"]
 
@@ -43,16 +44,24 @@ def test_every_secret_is_made_and_none_has_a_default(secrets: dict[str, str]) ->
     assert all(len(value) >= 32 for value in secrets.values())
     assert len(set(secrets.values())) == len(secrets)
     with_default = set(re.findall(r"\$\{([A-Z_0-9]+):-", text))
-    assert with_default == {"PORT", "BASE_IMAGE"}
+    assert with_default == {"PORT", "BASE_IMAGE", "TORCH"}
 
 
 def test_making_secrets_again_keeps_those_that_are_there(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("ADMIN_PASSWORD=mine\nMORE=kept\n")
+    (tmp_path / ".env").write_text("ADMIN_PASSWORD=mine\nMORE=kept\nWEAVIATE_API_KEY=\n")
     subprocess.run([sys.executable, ROOT / "scripts/make_env.py", tmp_path], check=True, capture_output=True)
     text = (tmp_path / ".env").read_text()
     assert "ADMIN_PASSWORD=mine\n" in text
     assert "MORE=kept\n" in text
-    assert "WEAVIATE_API_KEY=" in text
+    assert re.search("^WEAVIATE_API_KEY=.{32}", text, re.MULTILINE)  # an empty one was no secret
+
+
+def test_image_is_built_by_one_service_and_its_user_has_a_name() -> None:
+    assert [name for name, service in SERVICES.items() if "build" in service] == ["set-up"]
+    lines = (ROOT / "Dockerfile").read_text()
+    user = re.findall(r"^USER (\d+):", lines, re.MULTILINE)
+    assert user
+    assert f"useradd --uid {user[0]} " in lines
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
@@ -144,7 +153,8 @@ def test_databases_belong_to_roles_of_their_own(postgres: LocalPostgres) -> None
 def test_postgres_passes_its_probe(postgres: LocalPostgres) -> None:
     tools = next(Path(sys.prefix).rglob("pginstall*/bin/pg_isready")).parent
     environment = {"PATH": f"{tools}:{os.environ['PATH']}", "PGHOST": str(postgres.socket_folder)}
-    wait_for_probe(LASTING["postgres"]["healthcheck"]["test"], environment, postgres.process)
+    probe = [str(postgres.socket_folder) if part == "127.0.0.1" else part for part in PROBE_OF_POSTGRES]
+    wait_for_probe(probe, environment, postgres.process)
 
 
 @pytest.mark.slow

@@ -3,6 +3,10 @@
 SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation, vector_index
   FROM collections WHERE kb = :kb AND dropped_at IS NULL ORDER BY id;
 
+-- name: collection_names(kb)
+-- Every name that a collection of a knowledge base has ever had.
+SELECT name FROM collections WHERE kb = :kb;
+
 -- name: collection(id)^
 -- One collection.
 SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation, vector_index
@@ -12,7 +16,6 @@ SELECT id, kb, name, provider, embedder, embeddings, dims, born_generation, vect
 -- A new collection for an embedder that the last one does not have.
 INSERT INTO collections (kb, name, provider, embedder, embeddings, dims, born_generation, vector_index)
 VALUES (:kb, :name, :provider, :embedder, :embeddings::jsonb, :dims, :born_generation, :vector_index::jsonb)
-    ON CONFLICT (name) DO UPDATE SET vector_index = excluded.vector_index, dropped_at = NULL
 RETURNING id, kb, name, provider, embedder, embeddings, dims, born_generation, vector_index;
 
 -- name: mark_dropped(id)!

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liftgate.database import Connection, lock, queries
-from liftgate.errors import SourceError
+from liftgate.errors import CollectionMissing, LiftgateError, SourceError
 from liftgate.fingerprints import content_hash
 from liftgate.generations import Collection, collections_of, last_closed
 from liftgate.runs import Run
@@ -57,8 +57,15 @@ def apply_pending(runtime: Runtime, kb: str) -> int:
     with runtime.database.transaction() as connection:
         collections = collections_of(connection, kb)
         pending = list(queries().pending_access(connection, kb=kb))
+    failures = []
     for row in pending:
-        _apply(runtime, kb, collections, row)
+        try:
+            _apply(runtime, kb, collections, row)
+        except LiftgateError as error:  # the others must not wait for it
+            failures.append(error)
+    if failures:
+        print(f"Access of {len(failures)} of {len(pending)} documents of {kb} could not be applied.")
+        raise failures[0]
     return len(pending)
 
 
@@ -97,7 +104,12 @@ def _apply(runtime: Runtime, kb: str, collections: list[Collection], row: dict[s
         current = queries().access_of(connection, kb=kb, source=document.source, uri=document.uri)
         for collection in collections:
             index = runtime.index_in(connection, collection)
-            index.set_groups(document, current["groups"], version=current["version"])
+            try:
+                index.set_groups(document, current["groups"], version=current["version"])
+            except CollectionMissing as error:
+                if index.exists():
+                    raise
+                print(f"Nothing to do in {collection.name}: {error}")
         queries().mark_applied(connection, kb=kb, source=document.source, uri=document.uri, serial=current["serial"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from secrets import token_hex
 from typing import Any
 
 from liftgate.config.embeddings import Embeddings
@@ -68,7 +69,8 @@ def new_collection(
     row = queries().add_collection(
         connection,
         kb=kb,
-        name=f"{vector_index.table}_{kb}_g{born_generation}_{embedder[:6]}",
+        # Never that of another installation over the same server, and short enough for PostgreSQL.
+        name=f"{f'{vector_index.table}_{kb}'[:40]}_g{born_generation}_{embedder[:6]}_{token_hex(3)}",
         provider=vector_index.provider,
         embedder=embedder,
         embeddings=embeddings.model_dump_json(),

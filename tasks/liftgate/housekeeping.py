@@ -15,6 +15,7 @@ from liftgate.evaluation.conditions import best_promoted
 from liftgate.generations import Collection, collection, collections_of, last_closed, open_generation
 from liftgate.index import VectorIndex
 from liftgate.manifest import Entry
+from liftgate.releases.index_of_release import follow_live
 from liftgate.releases.ledger import lock_ledger
 from liftgate.runs import Run
 from liftgate.turns import Turn, Waiting, release_turn, require_turn, take_turn
@@ -47,6 +48,7 @@ def compare_newest(runtime: Runtime, run: Run) -> int:
     with _turn(runtime, run) as turn:
         with runtime.database.transaction() as connection:
             newest = list(queries().newest_closed_generations(connection, kb=run.kb))
+        follow_live(runtime, run.kb)
         deleted = sum(_compare(runtime, turn, row["collection_id"], row["generation"]) for row in newest)
     print(f"Compared {len(newest)} collection(s) of {run.kb} with their manifests: {deleted} unknown rows deleted")
     return deleted
@@ -79,7 +81,8 @@ def _settle(runtime: Runtime, run: Run, turn: Turn) -> tuple[dict[int, list[int]
         kept: dict[int, list[int]] = {one.id: [] for one in collections_of(connection, run.kb)}
         for number in sorted(numbers):
             found = queries().generation(connection, kb=run.kb, generation=number)
-            kept[found["collection_id"]].append(number)
+            if found["collection_id"] in kept:  # else it was dropped before more had to be kept
+                kept[found["collection_id"]].append(number)
         marked = [
             row["generation"]
             for number, generations in kept.items()
@@ -114,8 +117,8 @@ def _anchors(connection: Connection, run: Run) -> list[int]:
 def _prune_collection(runtime: Runtime, turn: Turn, collection_id: int, kept: list[int]) -> dict[str, int]:
     """Delete what none of the kept generations sees; without any, the whole collection."""
     with runtime.database.transaction() as connection:
-        require_turn(connection, turn)
         index = runtime.index_in(connection, collection(connection, collection_id))
+        require_turn(connection, turn, index.request_seconds)
         rows = index.prune(kept)
         documents: int = queries().prune_manifest(connection, collection_id=collection_id, kept=kept)
         if not kept:
@@ -131,9 +134,9 @@ def _add(total: dict[str, int], more: dict[str, int]) -> None:
 
 def _compare(runtime: Runtime, turn: Turn, collection_id: int, generation: int) -> int:
     with runtime.database.transaction() as connection:
-        require_turn(connection, turn)
         where = collection(connection, collection_id)
         index = runtime.index_in(connection, where)
+        require_turn(connection, turn, index.request_seconds)
         expected = ids_of(connection, where, generation)
         found = index.ids(generation)
         deleted = _delete_unknown(connection, index, where, generation, found - expected)

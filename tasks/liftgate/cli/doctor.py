@@ -82,7 +82,8 @@ def _installation(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]
     yield "pgvector", lambda: _vectors(database)
     yield "files", lambda: _writable(settings.files_url)
     yield "models folder", lambda: _folder("LIFTGATE_MODELS_DIR", settings.models_dir)
-    yield "trainer", lambda: _trainer(settings)
+    if settings.trainer_dir is not None:
+        yield "trainer", lambda: check_trainer(settings)
     yield "threads", lambda: _threads(settings.cpu_threads)
     if settings.weaviate_url:
         yield "weaviate", lambda: _weaviate(settings)
@@ -162,7 +163,8 @@ def _folder(setting: str, path: str) -> str:
     return str(Path(path).resolve())
 
 
-def _trainer(settings: Settings) -> str:
+def check_trainer(settings: Settings) -> str:
+    """What trains and answers on this machine is there."""
     from liftgate.answering.generator import trainer_environment
 
     trainer_environment(settings)

@@ -54,6 +54,9 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase) -> Iterato
 def _adapter_checks(settings: Settings, adapter: Adapter) -> Iterator[Check]:
     training = adapter.training
     if training.backend == "local":
+        from liftgate.cli.doctor import check_trainer
+
+        yield "trainer", lambda: check_trainer(settings)
         yield "training's base model", lambda: str(model_folder(training.base_model, settings.models_dir))
     else:
         yield "training's job", lambda: _packages("kubeflow", "kubeflow")

@@ -22,10 +22,14 @@ def open_runtime() -> Runtime:
 
 
 def by_whom() -> str:
-    """The person at the keyboard, for the ledger."""
+    """The person at the keyboard, for the ledger. In a container a user may have a number only."""
     import getpass
+    import os
 
-    return getpass.getuser()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def run_id() -> str:

@@ -19,7 +19,7 @@ class Weaviate(Block):
     replication_factor: int = Field(default=1, ge=1)
     """Copies of each shard, on as many nodes."""
     consistency_level: Literal["ONE", "QUORUM", "ALL"] = "QUORUM"
-    """How many copies must answer a read or a write. Writing and reading at QUORUM sees what was written."""
+    """How many copies must answer a read. Writes wait for all copies, since a search asks one of them."""
     ef_construction: int = Field(default=128, ge=4)
     """Candidates that are looked at for each new vector: more builds slower, and finds better."""
     max_connections: int = Field(default=32, ge=4)

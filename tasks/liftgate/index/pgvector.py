@@ -33,7 +33,7 @@ class PgvectorIndex:
 
         It is made first and attached then, which does not make readers of other collections wait.
         """
-        if queries().relation_exists(self._connection, name=self.collection.name):
+        if self.exists():
             return
         names = {
             "name": sql.Identifier(self.collection.name),
@@ -47,6 +47,10 @@ class PgvectorIndex:
             "CREATE INDEX {index} ON {name} USING hnsw ((embedding::halfvec({dims})) halfvec_cosine_ops)",
         ):
             self._connection.execute(sql.SQL(statement).format(**names))
+
+    def exists(self) -> bool:
+        """Whether the partition is there."""
+        return bool(queries().relation_exists(self._connection, name=self.collection.name))
 
     def upsert(self, rows: Sequence[Chunk]) -> None:
         """Write rows; a row that is there already gets the new values."""
@@ -121,7 +125,7 @@ class PgvectorIndex:
         """Count the rows anew. Until then the planner takes the collection for small, and sorts it at each search."""
         self._connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(self.collection.name)))
 
-    def go_live(self) -> None:
+    def go_live(self, own: Sequence[str]) -> None:
         """PostgreSQL has no alias: the view `live_releases` says where to read."""
 
     def prune(self, kept: Sequence[int]) -> int:

@@ -25,6 +25,10 @@ class VectorIndex(Protocol):
         """Make the collection in the index, if it is missing."""
         ...
 
+    def exists(self) -> bool:
+        """Whether the index has the collection. Raises IndexUnavailable where that cannot be told now."""
+        ...
+
     def upsert(self, rows: Sequence[Chunk]) -> None:
         """Write rows of an open generation."""
         ...
@@ -70,8 +74,11 @@ class VectorIndex(Protocol):
         """Do what searching well needs after many rows were written."""
         ...
 
-    def go_live(self) -> None:
-        """Let the index's own alias for its knowledge base name this collection, where it has aliases."""
+    def go_live(self, own: Sequence[str]) -> None:
+        """Let the index's own alias for its knowledge base name this collection, where it has aliases.
+
+        own: the names that the alias may have led to so far.
+        """
         ...
 
     def prune(self, kept: Sequence[int]) -> int:

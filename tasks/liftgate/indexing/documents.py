@@ -95,6 +95,8 @@ class Preparer:
             return None
         rows = self._index.rows(twin.added_in, twin.document)
         pieces = [Piece(row.ordinal, row.section, row.text, row.tokens) for row in rows]
+        if len(pieces) != twin.chunks:  # a deletion was broken off
+            return None
         entry = self._entry(document, twin.version, listing, pieces)
         return Prepared(document, "taken_back" if base else "moved", base, listing, entry=entry, pieces=pieces)
 

@@ -19,10 +19,12 @@ def undo_open_generation(runtime: Runtime, connection: Connection, left: Generat
     index = runtime.index_in(connection, abandoned)
     changed = list(queries().changed_documents(connection, collection_id=abandoned.id, generation=left.generation))
     documents = [Document(row["source"], row["uri"]) for row in changed]
-    index.delete(index.added(documents, left.generation))
+    there = index.exists()  # not where making it was broken off
+    if there:
+        index.delete(index.added(documents, left.generation))
     for document in documents:
         keep_entry(connection, abandoned.id, left.generation, document)
-        if base := entry_of(connection, abandoned.id, left.generation - 1, document):
+        if there and (base := entry_of(connection, abandoned.id, left.generation - 1, document)):
             index.put_back(base.chunk_ids(left.kb), left.generation)
     if abandoned.born_generation == left.generation:
         index.drop()

@@ -83,7 +83,7 @@ def _target(runtime: Runtime, connection: Connection, run: Run, base: Generation
         return None
     last, wanted = collection(connection, base.collection_id), run.config.ingestion.vector_index
     embedder = runtime.embedder(run.config.ingestion.embeddings).fingerprint
-    same_place = last.provider == wanted.provider and last.name.startswith(f"{wanted.table}_{run.kb}_g")
+    same_place = last.provider == wanted.provider and last.vector_index.table == wanted.table
     return last if last.embedder == embedder and same_place else None
 
 

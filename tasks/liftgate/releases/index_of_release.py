@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liftgate.comparing import WHEN_CLOSED, compare_ids
+from liftgate.database import queries
 from liftgate.generations import collection
-from liftgate.releases.ledger import live, release
+from liftgate.releases.ledger import live, lock_ledger, release
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -28,6 +29,8 @@ def require_whole(runtime: Runtime, kb: str, n: int) -> None:
 def follow_live(runtime: Runtime, kb: str) -> None:
     """Let the index's own alias, where it has one, name the collection that is live."""
     with runtime.database.transaction() as connection:
+        lock_ledger(connection, kb)  # nothing else goes live in between
         if current := live(connection, kb):
             where = collection(connection, current.makeup.retrieval.collection_id)
-            runtime.index_in(connection, where).go_live()
+            own = [row["name"] for row in queries().collection_names(connection, kb=kb)]
+            runtime.index_in(connection, where).go_live(own)

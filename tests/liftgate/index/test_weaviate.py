@@ -19,12 +19,12 @@ from liftgate import housekeeping
 from liftgate.config.embeddings import Embeddings
 from liftgate.config.retrieval import Retrieval
 from liftgate.config.retrieval import VectorIndex as VectorIndexBlock
-from liftgate.errors import ConfigurationError, IndexDiffers, IndexRefused, IndexUnavailable
+from liftgate.errors import CollectionMissing, ConfigurationError, IndexDiffers, IndexRefused, IndexUnavailable
 from liftgate.generations import Collection, new_collection
 from liftgate.index import Chunk, VectorIndex
 from liftgate.index.rows import Vector
 from liftgate.index.weaviate import visible, visible_json
-from liftgate.index.weaviate.client import connect, require_version
+from liftgate.index.weaviate.client import connect, require_version, translated
 from liftgate.indexing import close_generation, index_changes
 from liftgate.local.weaviate import LocalWeaviate, started
 from liftgate.releases.index_of_release import follow_live, require_whole
@@ -125,6 +125,23 @@ def test_server_that_is_too_old_is_refused() -> None:
         require_version("1.27.3")
 
 
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("could not find class Kb_chunks_permission_denied_docs_g1_7c7f36_1ca500 in schema", CollectionMissing),
+        ("vector lengths differ: 1500 vs 1536", IndexRefused),
+        ("UNAVAILABLE: connection refused", IndexUnavailable),
+        ("UNAUTHENTICATED: unauthorized: invalid api key", ConfigurationError),
+    ],
+)
+def test_reason_is_read_without_the_names_that_stand_in_it(reason: str, kind: type[Exception]) -> None:
+    from weaviate.exceptions import WeaviateQueryError
+
+    with pytest.raises(kind) as caught, translated("search"):
+        raise WeaviateQueryError(reason, "GRPC search")
+    assert type(caught.value) is kind
+
+
 # Bad states of the server -----------------------------------------------------------------------------------
 
 
@@ -160,6 +177,31 @@ def test_server_that_only_reads_refuses_with_ids_and_the_next_run_converges(kb: 
     kb.index()
     assert "twenty" in kb.seen(2)[0]
     assert len(kb.chunks()) == 3
+
+
+@on_weaviate
+def test_revocation_reaches_the_live_collection_although_somebody_deleted_an_older_one(kb: Any) -> None:
+    kb.index()
+    kb.ingest(embeddings={"dims": 256})
+    kb.index()
+    first, _ = (index.collection.name for index in kb.indexes())
+    kb.runtime.servers.weaviate.collections.delete(first)
+    kb.allow_groups({}, default=["board"])
+    kb.start()
+    *_, newest = kb.indexes()
+    assert {one.groups for one in newest.rows(2)} == {("board",)}
+
+
+@on_weaviate
+def test_collection_of_another_installation_of_the_same_names_is_never_shared(kb: Any) -> None:
+    kb.index()
+    (index,) = kb.indexes()
+    with kb.runtime.database.transaction() as connection:
+        where = index.collection
+        block = VectorIndexBlock(provider="weaviate")
+        other = new_collection(connection, kb.name, block, where.embeddings, where.embedder, where.dims, 1)
+    assert other.name != where.name
+    assert other.name.startswith(where.name[:-6])
 
 
 @on_weaviate
@@ -239,6 +281,17 @@ def test_more_rows_than_the_server_answers_or_deletes_at_once(index: VectorIndex
     assert index.prune([3]) == 600
     index.delete(index.added([LONG], 1))
     assert index.ids(1) == set()
+
+
+@pytest.mark.slow
+def test_revocation_reaches_every_version_of_a_document_that_changes_very_often(index: VectorIndex) -> None:
+    rows = [row(0, added_in=number, version=f"v{number}", groups=("all", "board")) for number in range(1, 1_201)]
+    index.upsert(rows)
+    index.set_groups(LONG, ["board"])
+    left = {number: [one.groups for one in index.rows(number, LONG)] for number in (1, 600, 1_200)}
+    assert all(groups == ("board",) for found in left.values() for groups in found)
+    rows_of = index._client.collections.get(index.collection.name)  # type: ignore[attr-defined]
+    assert {tuple(one.properties["groups"]) for one in rows_of.iterator(return_properties=["groups"])} == {("board",)}
 
 
 # Searches ---------------------------------------------------------------------------------------------------

@@ -76,6 +76,17 @@ def test_settings_put_back_take_the_earlier_rows_back_without_opening_anything(k
     assert kb.seen(3) == kb.seen(1) != kb.seen(2)
 
 
+def test_settings_put_back_open_a_document_again_of_which_rows_were_lost(kb: Any) -> None:
+    """A deletion that was broken off took the rows, and left the manifest."""
+    kb.index()
+    kb.ingest(chunking={"chunk_size_tokens": 40, "chunk_overlap_tokens": 5, "min_chunk_tokens": 5})
+    kb.index()
+    kb.ingest(chunking={})
+    kb.lose("leave.md")
+    kb.index()
+    assert "sixteen" in kb.seen(3)[0]
+
+
 def test_touched_documents_close_an_empty_generation_and_are_not_opened_again(kb: Any) -> None:
     kb.index()
     kb.touch("leave.md")

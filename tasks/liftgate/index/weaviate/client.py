@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,9 +18,12 @@ OLDEST = (1, 32)
 """Aliases of collections came with it."""
 CONNECT_SECONDS = 10
 _GRPC_PORT = 50051
-_TRANSIENT = ("unavailable", "deadline", "timed out", "timeout", "connection", "429", "500", "502", "503", "504")
+_TRANSIENT = re.compile(
+    r"unavailable|deadline exceeded|timed out|timeout|connection (refused|reset|closed)|\b(429|50[0234])\b"
+)
 _NO_COLLECTION = ("could not find class", "class not found", "not found in schema", "no such class")
-_REFUSED_KEY = ("unauthenticated", "unauthorized", "forbidden", "permission")
+_REFUSED_KEY = re.compile(r"unauthenticated|unauthorized|forbidden|permission[ _]?denied")
+_OUR_NAMES = re.compile(r"\b\w+_g\d+_\w+\b")
 
 
 def connect(settings: Settings) -> WeaviateClient:
@@ -79,7 +83,7 @@ def translated(what: str) -> Iterator[None]:
 
 def is_transient(reason: str) -> bool:
     """Whether trying again may help, told from the server's reason."""
-    return any(word in reason.lower() for word in _TRANSIENT)
+    return bool(_TRANSIENT.search(_OUR_NAMES.sub("", reason).lower()))
 
 
 def _in_our_words(what: str, error: Exception) -> LiftgateError:
@@ -95,7 +99,13 @@ def _in_our_words(what: str, error: Exception) -> LiftgateError:
 
     status = error.status_code if isinstance(error, UnexpectedStatusCodeError) else None
     reason = " ".join(str(error).split())[:500]
-    refused = isinstance(error, AuthenticationFailedError) or any(word in reason.lower() for word in _REFUSED_KEY)
+    words = _OUR_NAMES.sub("", reason).lower()  # a collection may be named for anything
+    if any(word in words for word in _NO_COLLECTION):
+        return CollectionMissing(
+            f"Expected Weaviate to {what}, found that it has no such collection: {reason} If it stays so, somebody "
+            "deleted it: change vector_index.table, and the next run makes a new one."
+        )
+    refused = isinstance(error, AuthenticationFailedError) or bool(_REFUSED_KEY.search(words))
     if status in (401, 403) or (refused and status is None):
         return ConfigurationError(
             f"Expected Weaviate to accept the key, found when trying to {what}: {reason}. "
@@ -112,11 +122,6 @@ def _in_our_words(what: str, error: Exception) -> LiftgateError:
         return IndexUnavailable(
             f"Expected Weaviate to {what}, found: {reason}. Start it, or correct LIFTGATE_WEAVIATE_URL, "
             "LIFTGATE_WEAVIATE_GRPC_URL or the Airflow connection."
-        )
-    if any(word in reason.lower() for word in _NO_COLLECTION):
-        return CollectionMissing(
-            f"Expected Weaviate to {what}, found that it has no such collection: {reason} If it stays so, somebody "
-            "deleted it: change vector_index.table, and the next run makes a new one."
         )
     return IndexRefused(f"Expected Weaviate to {what}, found: {reason}.")
 

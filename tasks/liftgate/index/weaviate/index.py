@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from liftgate.errors import ConfigurationError, IndexRefused
+from liftgate.errors import ConfigurationError, IndexRefused, IndexUnavailable
 from liftgate.generations import PRESENT, Collection
 from liftgate.index.rows import Chunk, Hit, Vector
 from liftgate.index.weaviate.client import is_transient, translated
-from liftgate.index.weaviate.reading import PLACE, PROPERTIES, Reader, as_chunk, as_hit, position, sees
+from liftgate.index.weaviate.reading import PLACE, PROPERTIES, Reader, as_chunk, as_hit, may_see, position, sees
 from liftgate.index.weaviate.schema import alias_of, ensure_collection
 from liftgate.index.weaviate.visibility import unseen, visible
 from liftgate.sources.identity import Document
@@ -47,13 +47,22 @@ class WeaviateIndex:
         self.collection = collection
         self.request_seconds = request_seconds
         self._client = client
-        level = ConsistencyLevel(collection.vector_index.weaviate.consistency_level)
-        self._rows = client.collections.get(collection.name).with_consistency_level(level)
+        rows, made = client.collections.get(collection.name), collection.vector_index.weaviate
+        self._rows = rows.with_consistency_level(ConsistencyLevel(made.consistency_level))
+        # A search asks one copy. What a copy has missed, a revocation too, it would never find.
+        self._writing = rows.with_consistency_level(ConsistencyLevel.ALL) if made.replication_factor > 1 else self._rows
         self._reader = Reader(self._rows, collection.name)
 
     def ensure(self) -> None:
         """Make the collection; refuse one of that name that somebody else made."""
         ensure_collection(self._client, self.collection)
+
+    def exists(self) -> bool:
+        """Whether the server has the collection. One that is still starting has none yet, and is not ready."""
+        with translated(f"say whether it has {self.collection.name}"):
+            if not self._client.is_ready():
+                raise IndexUnavailable("Expected Weaviate to be ready, found it starting. Wait for it.")
+            return bool(self._client.collections.exists(self.collection.name))
 
     def upsert(self, rows: Sequence[Chunk]) -> None:
         """Write rows; a row that is there already gets the new values, and stays removed where it was.
@@ -131,18 +140,26 @@ class WeaviateIndex:
                 found = asked.bm25(text, query_properties=["text"], **more)
             else:
                 found = asked.hybrid(text, vector=near, alpha=settings.alpha, query_properties=["text"], **more)
-        return [as_hit(row, vector) for row in found.objects]
+        mine = [row for row in found.objects if may_see(generation, groups, row.properties)]
+        return [as_hit(row, vector) for row in mine]
 
     def settle(self) -> None:
         """Weaviate settles by itself."""
 
-    def go_live(self) -> None:
-        """Let the alias `<table>_<knowledge base>_live` name this collection; it knows nothing of generations."""
+    def go_live(self, own: Sequence[str]) -> None:
+        """Let the alias `<table>_<knowledge base>_live` name this collection; it knows nothing of generations.
+
+        An alias that leads to somebody else's collection is theirs: it stays, and a line says so.
+        """
         aliases, name = self._client.alias, alias_of(self.collection)
         with translated(f"let {name} name {self.collection.name}"):
             found = aliases.get(alias_name=name)
             if found is None:
                 aliases.create(alias_name=name, target_collection=self.collection.name)
+            elif found.collection.lower() not in {one.lower() for one in own}:
+                print(
+                    f"The alias {name} leads to {found.collection}, which is not ours: it stays. Choose another table."
+                )
             elif found.collection.lower() != self.collection.name.lower():
                 aliases.update(alias_name=name, new_target_collection=self.collection.name)
 
@@ -151,8 +168,7 @@ class WeaviateIndex:
         if kept:
             return self._delete_all(unseen(sorted(kept)))
         with translated(f"count {self.collection.name}"):
-            there = self._client.collections.exists(self.collection.name)
-            return (self._rows.aggregate.over_all(total_count=True).total_count or 0) if there else 0
+            return (self._rows.aggregate.over_all(total_count=True).total_count or 0) if self.exists() else 0
 
     def drop(self) -> None:
         """Remove the whole collection."""
@@ -188,7 +204,7 @@ class WeaviateIndex:
 
         with translated(f"take {len(objects)} rows of {self.collection.name}"):
             try:
-                failed = self._rows.data.insert_many(objects).errors
+                failed = self._writing.data.insert_many(objects).errors
             except WeaviateInsertManyAllFailedError as error:
                 return {one.uuid: str(error) for one in objects}
         return {objects[place].uuid: error.message for place, error in failed.items()}
@@ -204,7 +220,7 @@ class WeaviateIndex:
 
         def change(one: tuple[UUID, dict[str, Any]]) -> None:
             with translated(f"change a row of {self.collection.name}"):
-                self._rows.data.update(one[0], properties=one[1])
+                self._writing.data.update(one[0], properties=one[1])
 
         with ThreadPoolExecutor(CHANGES_AT_ONCE) as pool:
             list(pool.map(change, changes))
@@ -214,7 +230,7 @@ class WeaviateIndex:
         total = 0
         with translated(f"delete rows of {self.collection.name}"):
             while True:
-                done = self._rows.data.delete_many(where)
+                done = self._writing.data.delete_many(where)
                 if done.failed:
                     raise IndexRefused(
                         f"Expected Weaviate to delete {done.matches} rows of {self.collection.name}, found "

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
+from liftgate.errors import IndexRefused
 from liftgate.index.rows import Chunk, Hit, Vector
 from liftgate.index.weaviate.client import translated
 from liftgate.sources.identity import Document
@@ -65,8 +66,27 @@ class Reader:
             if len(rows) == ROWS_AT_ONCE and width > 1:
                 width //= 2
                 continue
-            yield from rows
+            yield from rows if len(rows) < ROWS_AT_ONCE else self._by_age(where & ordinal.equal(first), whole)
             first, width = first + width, ROWS_AT_ONCE
+
+    def _by_age(self, where: Filter, whole: bool) -> Iterator[Any]:
+        """The rows of one ordinal, in pages by the generation that added them: one document, changed very often."""
+        from weaviate.classes.query import Filter, Sort
+
+        added, found = Filter.by_property("added_in"), dict[UUID, Any]()
+        since, in_order = 0, Sort.by_property("added_in", ascending=True)
+        while True:
+            rows = self._fetch(where & added.greater_or_equal(since), whole, sort=in_order)
+            found |= {row.uuid: row for row in rows}
+            newest = max((row.properties["added_in"] for row in rows), default=since)
+            if len(rows) < ROWS_AT_ONCE:
+                yield from found.values()
+                return
+            if newest == since:
+                raise IndexRefused(
+                    f"Expected fewer than {ROWS_AT_ONCE} rows of one place and generation in {self._name}."
+                )
+            since = newest
 
     def _fetch(self, where: Filter, whole: bool, *, limit: int = ROWS_AT_ONCE, sort: Any = None) -> list[Any]:
         wanted = list(PROPERTIES if whole else (*PLACE, "version", "groups"))
@@ -90,6 +110,11 @@ def as_hit(row: Any, question: Vector) -> Hit:
 def sees(generation: int, properties: Any) -> bool:
     """Whether a generation sees the row of these properties."""
     return bool(properties["added_in"] <= generation < properties["removed_in"])
+
+
+def may_see(generation: int, groups: Sequence[str], properties: Any) -> bool:
+    """The filter of a search once more, on the row itself: a copy's index may be behind its rows."""
+    return sees(generation, properties) and not set(groups).isdisjoint(properties["groups"] or ())
 
 
 def position(row: Any) -> tuple[str, str, int]:
