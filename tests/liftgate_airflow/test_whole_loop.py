@@ -137,7 +137,12 @@ def _write(bundle: Path, folder: Path) -> None:
     for number, bird in enumerate(BIRDS):
         text = f"# The {bird} desk\n\nThe {bird} desk opens at {number + 100} sharp.\n"
         (folder / "documents" / f"{bird}.md").write_text(text)
-        asked = {"id": bird, "question": f"When does the {bird} desk open?", "family": bird, "groups": ["staff"]}
+        asked = {
+            "id": bird,
+            "question": f"When does the {bird} desk open?",
+            "family": f"{bird}.md",
+            "groups": ["staff"],
+        }
         expected = {"expected": "answer", "sources": [f"{bird}.md"], "quote": f"opens at {number + 100}"}
         questions.append({**asked, **expected, "must_contain": [[str(number + 100)]], "judged": ["retrieval"]})
     (folder / "questions.jsonl").write_text("".join(json.dumps(question) + "\n" for question in questions))
