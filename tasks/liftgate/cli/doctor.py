@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psycopg
 
-from liftgate.cli.installed import require_packages
+from liftgate.cli.installed import check_trainer, require_packages
 from liftgate.database import SQL, Database, queries
 from liftgate.errors import ConfigurationError, LiftgateError
 from liftgate.settings import Settings
@@ -161,15 +161,6 @@ def _folder(setting: str, path: str) -> str:
             f"Run: python -m liftgate.local.models {path}, or correct it."
         )
     return str(Path(path).resolve())
-
-
-def check_trainer(settings: Settings) -> str:
-    """What trains and answers on this machine is there."""
-    from liftgate.answering.generator import trainer_environment
-
-    trainer_environment(settings)
-    require_packages("training", "torch", "transformers", "peft", "safetensors")
-    return f"{settings.trainer_dir}, with torch, transformers and peft"
 
 
 def _threads(wanted: int) -> str:

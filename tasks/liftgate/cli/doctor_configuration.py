@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from liftgate import embedding
-from liftgate.cli.installed import require_packages
+from liftgate.cli.installed import check_trainer, require_packages
 from liftgate.config.adapter import Adapter
 from liftgate.config.ingestion import Ingestion
 from liftgate.config.knowledge_base import KnowledgeBase
@@ -54,8 +54,6 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase) -> Iterato
 def _adapter_checks(settings: Settings, adapter: Adapter) -> Iterator[Check]:
     training = adapter.training
     if training.backend == "local":
-        from liftgate.cli.doctor import check_trainer
-
         yield "trainer", lambda: check_trainer(settings)
         yield "training's base model", lambda: str(model_folder(training.base_model, settings.models_dir))
     else:

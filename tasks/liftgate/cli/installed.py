@@ -1,8 +1,9 @@
-"""Which optional packages are there, found without importing them."""
+"""Which optional packages are there, found without importing them, and what training on this machine takes."""
 
 from __future__ import annotations
 
 from liftgate.errors import ConfigurationError
+from liftgate.settings import Settings
 
 
 def require_packages(extra: str, *packages: str) -> None:
@@ -13,3 +14,12 @@ def require_packages(extra: str, *packages: str) -> None:
         raise ConfigurationError(
             f"Expected {', '.join(missing)} to be installed, found nothing. Run: pip install 'liftgate[{extra}]'"
         )
+
+
+def check_trainer(settings: Settings) -> str:
+    """What trains and answers on this machine is there."""
+    from liftgate.answering.generator import trainer_environment
+
+    trainer_environment(settings)
+    require_packages("training", "torch", "transformers", "peft", "safetensors")
+    return f"{settings.trainer_dir}, with torch, transformers and peft"
