@@ -31,6 +31,10 @@ SELECT source, uri FROM document_access WHERE kb = :kb AND applied_serial < seri
 -- Work off again every document that was listed after that serial.
 UPDATE document_access SET applied_serial = 0 WHERE kb = :kb AND serial > :serial;
 
+-- name: reopen_access_of(kb, source, uri)!
+-- Work a document off again.
+UPDATE document_access SET applied_serial = 0 WHERE kb = :kb AND source = :source AND uri = :uri;
+
 -- name: access_of(kb, source, uri)^
 -- The truth about a document, and the content version that its hint is known to mean, if it is.
 SELECT a.groups, a.version_hint, a.serial,

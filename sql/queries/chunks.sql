@@ -49,6 +49,12 @@ UPDATE chunks
    AND groups IS DISTINCT FROM
        CASE WHEN version = :version::text THEN :groups ELSE groups_in_both(groups, :groups) END;
 
+-- name: wider_chunks(collection_id, allowed)
+-- Documents with a row that more groups may read than are allowed for them (JSON: source, uri, groups).
+SELECT DISTINCT c.source, c.uri
+  FROM chunks c JOIN jsonb_to_recordset(:allowed::jsonb) AS a (source text, uri text, groups text[]) USING (source, uri)
+ WHERE c.collection_id = :collection_id AND NOT c.groups <@ a.groups;
+
 -- name: scan_iteratively(most)$
 -- Let an HNSW scan go on until enough rows pass the filter; without it a small group finds nothing.
 SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.max_scan_tuples', :most, true);

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from liftgate.access import apply_pending
 from liftgate.comparing import ids_of
 from liftgate.database import Connection, queries
 from liftgate.errors import IndexDiffers, TurnLost
@@ -18,6 +19,7 @@ from liftgate.manifest import Entry
 from liftgate.releases.index_of_release import follow_live
 from liftgate.releases.ledger import lock_ledger
 from liftgate.runs import Run
+from liftgate.sources.identity import Document
 from liftgate.turns import Turn, Waiting, release_turn, require_turn, take_turn
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def compare_newest(runtime: Runtime, run: Run) -> int:
         with runtime.database.transaction() as connection:
             newest = list(queries().newest_closed_generations(connection, kb=run.kb))
         follow_live(runtime, run.kb)
+        _narrow_again(runtime, run.kb)
         deleted = sum(_compare(runtime, turn, row["collection_id"], row["generation"]) for row in newest)
     print(f"Compared {len(newest)} collection(s) of {run.kb} with their manifests: {deleted} unknown rows deleted")
     return deleted
@@ -130,6 +133,22 @@ def _prune_collection(runtime: Runtime, turn: Turn, collection_id: int, kept: li
 def _add(total: dict[str, int], more: dict[str, int]) -> None:
     for name, number in more.items():
         total[name] += number
+
+
+def _narrow_again(runtime: Runtime, kb: str) -> None:
+    """Take back what a late request of an older writer made readable again: it knows the groups of its time."""
+    with runtime.database.transaction() as connection:
+        allowed = {
+            Document(row["source"], row["uri"]): row["groups"] for row in queries().access_of_all(connection, kb=kb)
+        }
+        wider: set[Document] = set()
+        for one in collections_of(connection, kb):
+            wider |= runtime.index_in(connection, one).wider_than(allowed)
+        for document in wider:
+            queries().reopen_access_of(connection, kb=kb, source=document.source, uri=document.uri)
+    if wider:
+        print(f"Rows of {len(wider)} document(s) of {kb} were readable by more than may read them: narrowed.")
+        apply_pending(runtime, kb)
 
 
 def _compare(runtime: Runtime, turn: Turn, collection_id: int, generation: int) -> int:

@@ -197,6 +197,16 @@ def test_row_of_an_earlier_generation_that_came_back_is_ended_again(kb: Any) -> 
         assert (len(index.ids(1)), len(index.ids(2))) == (2, 1)
 
 
+def test_groups_that_a_late_request_brought_back_are_narrowed_again(kb: Any) -> None:
+    kb.index()
+    kb.allow_groups({"leave.md": ["board"]}, default=["staff"])
+    kb.index()
+    kb.add_like("leave.md", groups=("board", "staff"))
+    assert kb.groups("leave.md") == [["board", "staff"]]
+    housekeeping.compare_newest(kb.runtime, kb.start())
+    assert kb.groups("leave.md") == [["board"]]
+
+
 def test_missing_rows_are_an_error_after_the_unknown_ones_are_gone(kb: Any) -> None:
     kb.index()
     kb.exchange("leave.md")

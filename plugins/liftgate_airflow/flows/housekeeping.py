@@ -23,7 +23,8 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
       Airflow's pages too.
     - **freeze_configuration** stores the validated configuration file of the knowledge base.
     - **prune** deletes rows that no kept release, candidate or anchor can see.
-    - **compare_newest** deletes rows that a writer sent late, and says if any are missing.
+    - **compare_newest** deletes rows that a writer sent late, narrows what such a request made readable again, and says
+      if any rows are missing.
 
     Tasks wait and try again while another run writes to the same knowledge base.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from psycopg import sql
 
 from liftgate.config.retrieval import Retrieval
 from liftgate.database import Connection, queries
+from liftgate.fingerprints import canonical_json
 from liftgate.generations import Collection
 from liftgate.index.rows import Chunk, Hit, Vector, vector_text
 from liftgate.sources.identity import Document
@@ -97,6 +98,14 @@ class PgvectorIndex:
     def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
         """Narrow every row of the document; rows of that version get exactly these groups."""
         queries().set_chunk_groups(self._connection, **self._of(document), groups=list(groups), version=version)
+
+    def wider_than(self, allowed: Mapping[Document, Sequence[str]]) -> set[Document]:
+        """Of these documents, those with a row that more than the allowed groups may read."""
+        listed = [{"source": of.source, "uri": of.uri, "groups": list(groups)} for of, groups in allowed.items()]
+        rows = queries().wider_chunks(
+            self._connection, collection_id=self.collection.id, allowed=canonical_json(listed)
+        )
+        return {Document(row["source"], row["uri"]) for row in rows}
 
     def search(
         self, vector: Vector, text: str, k: int, generation: int, groups: Sequence[str], settings: Retrieval

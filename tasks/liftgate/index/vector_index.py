@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -59,6 +59,10 @@ class VectorIndex(Protocol):
 
     def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
         """Narrow every row of the document to these groups; rows of that version get exactly them."""
+        ...
+
+    def wider_than(self, allowed: Mapping[Document, Sequence[str]]) -> set[Document]:
+        """Of these documents, those with a row that more than the allowed groups may read, in whatever generation."""
         ...
 
     def search(

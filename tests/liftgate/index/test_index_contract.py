@@ -228,6 +228,13 @@ def test_groups_are_set_on_rows_of_every_generation(index: VectorIndex) -> None:
     assert (groups_of(index, LEAVE, 1), groups_of(index, LEAVE, 2)) == ([()], [()])
 
 
+def test_documents_that_more_than_the_allowed_groups_may_read_are_named(index: VectorIndex) -> None:
+    index.upsert([row(groups=("board", "staff")), row(TRAVEL, groups=("staff",)), row(TRAVEL, ordinal=1, groups=())])
+    assert index.wider_than({LEAVE: ["staff"], TRAVEL: ["staff"]}) == {LEAVE}
+    assert index.wider_than({LEAVE: ["board", "guests", "staff"], TRAVEL: []}) == {TRAVEL}
+    assert index.wider_than({}) == set()
+
+
 def test_nearest_rows_come_first_with_their_cosine(index: VectorIndex) -> None:
     rows = [row(ordinal=number) for number in range(20)]
     index.upsert(rows)

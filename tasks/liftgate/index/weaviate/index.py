@@ -8,7 +8,7 @@ closes only after its ids were compared with the manifest's.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -124,6 +124,15 @@ class WeaviateIndex:
             if wanted != has:
                 changes.append((row.uuid, {"groups": sorted(wanted)}))
         self._change(changes)
+
+    def wider_than(self, allowed: Mapping[Document, Sequence[str]]) -> set[Document]:
+        """Of these documents, those with a row that more than the allowed groups may read."""
+        found = set()
+        for row in self._reader.everything(["source", "uri", "groups"]):
+            of = Document(row.properties["source"], row.properties["uri"])
+            if of in allowed and not set(row.properties["groups"] or ()).issubset(allowed[of]):
+                found.add(of)
+        return found
 
     def search(
         self, vector: Vector, text: str, k: int, generation: int, groups: Sequence[str], settings: Retrieval
