@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,30 @@ def as_written(value: str, secrets: dict[str, str]) -> str:
     return re.sub(r"\$\{([A-Z_0-9]+)[^}]*\}", lambda found: secrets.get(found[1], ""), value)
 
 
+@contextmanager
+def running(
+    command: list[str], environment: dict[str, str], folder: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A service as a process, ended with all that it started: a scheduler leaves its workers behind."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def wait_for_probe(test: list[str], environment: dict[str, str], process: subprocess.Popen[bytes]) -> None:
     """Run a health probe until it says yes."""
     deadline = time.monotonic() + 120
@@ -178,13 +204,8 @@ def test_store_runs_by_its_command_and_passes_its_probe(service: str, secrets: d
     environment |= {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GRPC_PORT": ports["50051"]}
     environment |= {f"CLUSTER_{name}_ADDR": "127.0.0.1" for name in ("ADVERTISE", "BIND")}
     command = [binary, *map(here, LASTING[service]["command"])]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
-    with subprocess.Popen(command, env=environment, **quiet) as process:
-        try:
-            wait_for_probe([*map(here, LASTING[service]["healthcheck"]["test"])], environment, process)
-        finally:
-            process.terminate()
-            process.wait(30)
+    with running(command, environment, tmp_path) as process:
+        wait_for_probe([*map(here, LASTING[service]["healthcheck"]["test"])], environment, process)
 
 
 @pytest.mark.slow
@@ -194,14 +215,8 @@ def test_airflow_service_runs_by_its_command_and_passes_its_probe(
 ) -> None:
     command = [part.replace("0.0.0.0", "127.0.0.1").replace("8080", PORT) for part in LASTING[service]["command"]]
     probe = [part.replace("8080", PORT) for part in LASTING[service]["healthcheck"]["test"]]
-    with subprocess.Popen(
-        command, env=airflow_settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            wait_for_probe(probe, airflow_settings, process)
-        finally:
-            process.terminate()
-            process.wait(30)
+    with running(command, airflow_settings) as process:
+        wait_for_probe(probe, airflow_settings, process)
 
 
 @pytest.fixture(scope="module")

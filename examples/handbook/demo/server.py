@@ -60,8 +60,12 @@ def end_leftovers(workspace: Workspace) -> int:
 
 
 def _belongs(process: psutil.Process, workspace: Workspace) -> bool:
+    """By the mark; Airflow's workers write their state over their environment, but hold its log open."""
     try:
-        return process.pid != os.getpid() and process.environ().get(MARK) == str(workspace.root)
+        if process.pid == os.getpid():
+            return False
+        logs = (file.path for file in process.open_files() if Path(file.path).parent == workspace.logs)
+        return process.environ().get(MARK) == str(workspace.root) or any(logs)
     except psutil.Error:
         return False  # somebody else's, or gone
 
@@ -123,6 +127,9 @@ class Airflow:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            # A scheduler leaves idle workers behind, which are of its group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def environment(self) -> dict[str, str]:
         """What every process gets: our settings, and nothing of an Airflow that exists already."""
