@@ -37,6 +37,8 @@ from liftgate.sources.identity import Document
 
 on_weaviate = pytest.mark.parametrize("provider", ["weaviate"], indirect=True)
 DIMS = 8
+WAYS = [{"distance": name} for name in ("dot", "l2-squared")]
+WAYS += [{"quantization": name} for name in ("rq", "sq", "pq", "bq")]
 LONG = Document("documents", "long.md")
 
 
@@ -140,6 +142,30 @@ def test_reason_is_read_without_the_names_that_stand_in_it(reason: str, kind: ty
     with pytest.raises(kind) as caught, translated("search"):
         raise WeaviateQueryError(reason, "GRPC search")
     assert type(caught.value) is kind
+
+
+def test_headers_of_the_settings_go_with_each_request(weaviate_runtime: Runtime) -> None:
+    client = connect(settings(weaviate_runtime, weaviate_headers={"X-Team": "search"}))
+    try:
+        assert client._connection.additional_headers["X-Team"] == "search"
+        assert client.is_ready()
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("made", WAYS, ids=str)
+def test_every_way_to_make_a_collection_gives_cosines(weaviate_runtime: Runtime, made: dict[str, str]) -> None:
+    block = VectorIndexBlock.model_validate({"provider": "weaviate", "weaviate": made})
+    with weaviate_runtime.database.transaction() as connection:
+        where = new_collection(connection, "ways", block, Embeddings(), "words", DIMS, 1)
+        index = weaviate_runtime.index_in(connection, where)
+        index.ensure()
+        rows = [row(number) for number in range(20)]
+        index.upsert(rows)
+        hits = index.search(unit(3), "", 1, 1, ["staff"], Retrieval())
+        index.drop()
+    assert [hit.id for hit in hits] == [rows[3].id]
+    assert hits[0].score == pytest.approx(1, abs=1e-3)
 
 
 # Bad states of the server -----------------------------------------------------------------------------------
