@@ -10,9 +10,11 @@ from liftgate.config.training import TrainingBlock
 from liftgate.database import queries
 from liftgate.errors import ConfigurationError, JobFailed
 from liftgate.fingerprints import fingerprint
+from liftgate.jobs.attempts import attach
+from liftgate.jobs.backend import JobBackend, Phase, follow
+from liftgate.jobs.spec import JobSpec, Origin, Resources, Volume
 from liftgate.local.models import model_folder
 from liftgate.runs import Run
-from liftgate.training.backend import JobBackend, Origin, Phase, Resources, TrainingSpec, Volume, follow, submit_attempt
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -28,8 +30,10 @@ def train(runtime: Runtime, run: Run, tuning_set: str) -> str:
         print(f"Adapter {stored['digest'][:12]} was trained on this tuning set already.")
         return str(stored["uri"])
     backend = job_backend(runtime, run.adapter.training)
-    ref = submit_attempt(backend, _spec(runtime, run, tuning_set))
-    print(f"{ref.kind} {ref.namespace}/{ref.name}" + (" goes on" if ref.adopted else " is submitted"))
+    dag_id, _, run_id = run.run_id.partition(":")
+    manifest = backend.render(_spec(runtime, run, tuning_set))
+    ref = attach(backend, manifest, Origin(dag_id, run_id, "train")).ref
+    print(f"Waits for {ref.kind} {ref.namespace}/{ref.name}")
     state = follow(backend, ref, on_line=lambda line: print(line, flush=True))
     if state.phase is not Phase.SUCCEEDED:
         raise JobFailed(
@@ -54,7 +58,7 @@ def job_backend(runtime: Runtime, training: TrainingBlock) -> JobBackend:
         )
     if runtime.settings.trainer_dir is None:
         raise ConfigurationError("Expected LIFTGATE_TRAINER_DIR to name the folder trainer_image, found none. Set it.")
-    from liftgate.training.local_backend import LocalBackend
+    from liftgate.jobs.local.backend import LocalBackend
 
     claims = {
         training.claims.data: runtime.files / "tuning_sets",
@@ -63,13 +67,11 @@ def job_backend(runtime: Runtime, training: TrainingBlock) -> JobBackend:
     return LocalBackend(runtime.files / "jobs", claims, runtime.settings.trainer_dir, ignore_gpus=True)
 
 
-def _spec(runtime: Runtime, run: Run, tuning_set: str) -> TrainingSpec:
+def _spec(runtime: Runtime, run: Run, tuning_set: str) -> JobSpec:
     training = run.adapter.training
-    dag_id, _, run_id = run.run_id.partition(":")
     base_model = str(model_folder(training.base_model, runtime.settings.models_dir).resolve())
-    return TrainingSpec(
+    return JobSpec(
         slug=f"adapter-{run.adapter.name}",
-        origin=Origin(dag_id, run_id, "train"),
         image=training.image,
         args=(
             *("--base_model", base_model),

@@ -14,19 +14,14 @@ import signal
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from liftgate.training.backend import JobState, Manifest, Phase
+from liftgate.jobs.backend import JobState, Manifest, Phase
+from liftgate.jobs.conditions import state_of
 
-_PHASES = {
-    "Created": Phase.PENDING,
-    "Running": Phase.RUNNING,
-    "Restarting": Phase.RESTARTING,
-    "Succeeded": Phase.SUCCEEDED,
-    "Failed": Phase.FAILED,
-}
 _NOBODY = "PyTorchJobLost"
 
 
@@ -124,12 +119,10 @@ class JobFolder:
         record = self.read()
         if record is None:
             return JobState(Phase.LOST, _NOBODY, f"no job in {self.path}")
-        newest = record["conditions"][-1] if record["conditions"] else None
-        if newest is None:
-            return self._unless_orphaned(record, JobState(Phase.PENDING))
-        phase = Phase.LOST if newest["reason"] == _NOBODY else _PHASES[newest["type"]]
-        state = JobState(phase, newest["reason"], newest["message"], record["restarts"])
-        return state if phase.ended else self._unless_orphaned(record, state)
+        state = state_of(record, record["restarts"])
+        if state.reason == _NOBODY:
+            return replace(state, phase=Phase.LOST)
+        return state if state.phase.ended else self._unless_orphaned(record, state)
 
     def _unless_orphaned(self, record: dict[str, Any], state: JobState) -> JobState:
         if self.owner_lives(record):

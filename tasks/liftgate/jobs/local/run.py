@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from liftgate.training import local_replica
-from liftgate.training.local_manifest import LocalJob, Replica
-from liftgate.training.local_state import JobFolder, process_identity
+from liftgate.jobs.local import replica as local_replica
+from liftgate.jobs.local.manifest import LocalJob, Replica
+from liftgate.jobs.local.state import JobFolder, process_identity
 
 _POLL_SECONDS = 0.1
 _RETRYABLE = 128
@@ -35,10 +35,9 @@ class _Running:
 class LocalRun:
     """Supervises one job from a thread of the worker; if the worker dies, the replicas die with it."""
 
-    def __init__(self, job: LocalJob, folder: JobFolder, uid: str, python_path: tuple[Path, ...]):
+    def __init__(self, job: LocalJob, folder: JobFolder, python_path: tuple[Path, ...]):
         self._job = job
         self._folder = folder
-        self._uid = uid
         self._python_path = python_path
         self._running = [_Running(replica) for replica in job.replicas]
         self._restarts = 0
@@ -153,7 +152,7 @@ class LocalRun:
 
     def _own_variables(self, given: Mapping[str, str]) -> dict[str, str]:
         path = [*map(str, self._python_path), *filter(None, [given.get("PYTHONPATH")])]
-        return {"LIFTGATE_JOB_UID": self._uid, "PYTHONPATH": os.pathsep.join(path)}
+        return {"PYTHONPATH": os.pathsep.join(path)}
 
     def _operators_variables(self, replica: Replica) -> dict[str, str]:
         """What the operator gives to a pod. Jobs of workers alone get no ranks and no address."""

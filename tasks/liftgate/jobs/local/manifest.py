@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from liftgate.errors import JobRefused
-from liftgate.training.backend import Manifest
-from liftgate.training.pytorchjob import API_VERSION, CONTAINER, KIND, MAX_NAME
+from liftgate.jobs.backend import Manifest
+from liftgate.jobs.rules import CONTAINER, check, refuse_if, replica_kinds
 
-_DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _GPU = "nvidia.com/gpu"
 
 
@@ -58,26 +56,13 @@ class LocalJob:
 
 def read(manifest: Manifest, claims: Mapping[str, Path], ignore_gpus: bool) -> LocalJob:
     """The job that a manifest describes. Raises JobRefused where the operator would, or where we cannot run it."""
-    _refuse(
-        manifest.get("apiVersion") != API_VERSION or manifest.get("kind") != KIND,
-        f"a {KIND} of {API_VERSION}",
-        f"{manifest.get('kind')} of {manifest.get('apiVersion')}",
-        "Hand in a PyTorchJob.",
-    )
+    check(manifest)
     metadata, spec = manifest.get("metadata") or {}, manifest.get("spec") or {}
     policy = spec.get("runPolicy") or {}
-    _check_name(metadata.get("name") or "")
-    _refuse(bool(spec.get("elasticPolicy")), "no elasticPolicy", "one", "The local backend runs fixed replicas.")
-    _refuse(bool(policy.get("suspend")), "a job that may start", "suspend: true", "Remove it.")
-    kinds = _kinds(spec.get("pytorchReplicaSpecs") or {})
+    refuse_if(bool(spec.get("elasticPolicy")), "no elasticPolicy", "one", "The local backend runs fixed replicas.")
+    refuse_if(bool(policy.get("suspend")), "a job that may start", "suspend: true", "Remove it.")
+    kinds = replica_kinds(spec)
     replicas = _replicas(kinds, claims, ignore_gpus)
-    restarts_for_ever = any(replica.restart_policy in ("OnFailure", "Always") for replica in replicas)
-    _refuse(
-        restarts_for_ever and policy.get("backoffLimit") is None,
-        "runPolicy.backoffLimit with restartPolicy OnFailure or Always",
-        "none: the operator would restart a broken replica for ever while the job reads Running",
-        "Set backoffLimit (N tolerates N-1 restarts) or restartPolicy: Never.",
-    )
     pod = next(iter(kinds.values()))["template"]["spec"]
     return LocalJob(
         name=metadata["name"],
@@ -90,44 +75,16 @@ def read(manifest: Manifest, claims: Mapping[str, Path], ignore_gpus: bool) -> L
     )
 
 
-def _refuse(condition: bool, expected: str, found: str, remedy: str) -> None:
-    if condition:
-        raise JobRefused(f"Expected {expected}, found {found}. {remedy}")
-
-
-def _check_name(name: str) -> None:
-    fits = _DNS_1035.fullmatch(name) is not None and len(name) <= MAX_NAME
-    _refuse(
-        not fits,
-        f"a job name of at most {MAX_NAME} lower-case letters, digits and dashes that starts with a letter",
-        f"{name!r} ({len(name)} characters)",
-        "Shorten or rename it.",
-    )
-
-
-def _kinds(specs: dict[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(specs) - {"Master", "Worker"})
-    _refuse(
-        not specs or bool(unknown),
-        "replicas of the types Master and Worker",
-        str(unknown or "none"),
-        "Name them in pytorchReplicaSpecs.",
-    )
-    masters = specs.get("Master", {}).get("replicas", 1)
-    _refuse(masters != 1, "one Master", str(masters), "Use Worker replicas for the others.")
-    return {kind: specs[kind] for kind in ("Master", "Worker") if kind in specs}
-
-
 def _replicas(kinds: dict[str, Any], claims: Mapping[str, Path], ignore_gpus: bool) -> tuple[Replica, ...]:
     replicas: list[Replica] = []
     for kind, spec in kinds.items():
         pod = (spec.get("template") or {}).get("spec") or {}
-        container = _container(pod, kind)
+        container = _container(pod)
         notes = [*_note_gpus(container, ignore_gpus)]
         folders = _mounted(container, pod, claims)
         notes += [f"{path} is {folder}" for path, folder in folders.items()]
         command = [*container.get("command", ()), *container.get("args", ())]
-        _refuse(
+        refuse_if(
             not command,
             f"a command in container {CONTAINER}",
             "none",
@@ -142,8 +99,8 @@ def _replicas(kinds: dict[str, Any], claims: Mapping[str, Path], ignore_gpus: bo
     return tuple(replicas)
 
 
-def _container(pod: dict[str, Any], kind: str) -> dict[str, Any]:
-    _refuse(
+def _container(pod: dict[str, Any]) -> dict[str, Any]:
+    refuse_if(
         bool(pod.get("initContainers")),
         "no init containers",
         "some",
@@ -151,14 +108,9 @@ def _container(pod: dict[str, Any], kind: str) -> dict[str, Any]:
     )
     containers = pod.get("containers") or []
     names = [container.get("name") for container in containers]
-    _refuse(
-        CONTAINER not in names,
-        f"a container named {CONTAINER!r} in replica {kind}",
-        ", ".join(map(repr, names)) or "no container",
-        f"Rename the training container to {CONTAINER!r}: the operator's webhook refuses any other name.",
+    refuse_if(
+        len(names) > 1, f"the container {CONTAINER} alone", ", ".join(names), "The local backend runs no sidecars."
     )
-    _refuse(len(names) > 1, f"the container {CONTAINER} alone", ", ".join(names), "The local backend runs no sidecars.")
-    _refuse(not containers[0].get("image"), f"an image in replica {kind}", "none", "Name one.")
     container: dict[str, Any] = containers[0]
     return container
 
@@ -167,7 +119,7 @@ def _note_gpus(container: dict[str, Any], ignore_gpus: bool) -> list[str]:
     asked = ((container.get("resources") or {}).get("limits") or {}).get(_GPU)
     if not asked or str(asked) == "0":
         return []
-    _refuse(not ignore_gpus, "a job without GPUs", f"{_GPU}: {asked}", "Set resources.gpus to 0, or use a cluster.")
+    refuse_if(not ignore_gpus, "a job without GPUs", f"{_GPU}: {asked}", "Set resources.gpus to 0, or use a cluster.")
     return [f"{_GPU}: {asked} is ignored, this job runs on the machine's own cores"]
 
 
@@ -177,7 +129,7 @@ def _mounted(container: dict[str, Any], pod: dict[str, Any], claims: Mapping[str
     folders = {}
     for mount in container.get("volumeMounts") or []:
         claim = (sources.get(mount["name"], {}).get("persistentVolumeClaim") or {}).get("claimName") or ""
-        _refuse(
+        refuse_if(
             claim not in claims,
             f"every mount to be one of the claims {sorted(claims)}",
             f"{mount['name']} at {mount['mountPath']} ({claim or 'no claim'})",
@@ -190,7 +142,7 @@ def _mounted(container: dict[str, Any], pod: dict[str, Any], claims: Mapping[str
 def _env(container: dict[str, Any]) -> dict[str, str]:
     given = container.get("env") or []
     elsewhere = [entry["name"] for entry in given if "valueFrom" in entry] + (container.get("envFrom") or [])
-    _refuse(bool(elsewhere), "plain values in env", f"values from elsewhere: {elsewhere}", "Write the values.")
+    refuse_if(bool(elsewhere), "plain values in env", f"values from elsewhere: {elsewhere}", "Write the values.")
     return {entry["name"]: entry.get("value") or "" for entry in given}
 
 

@@ -1,60 +1,25 @@
-"""A TrainingSpec as the manifest of a Kubeflow PyTorchJob, built from the SDK's own models."""
+"""A JobSpec as the manifest of a Kubeflow PyTorchJob, built from the SDK's own models."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from liftgate.errors import JobRefused
-from liftgate.training.backend import Manifest, TrainingSpec
+from liftgate.jobs.backend import Manifest
+from liftgate.jobs.identity import ANNOTATION
+from liftgate.jobs.rules import API_VERSION, CONTAINER, KIND
+from liftgate.jobs.spec import JobSpec
 
 if TYPE_CHECKING:
     from kubeflow.training import KubeflowOrgV1ReplicaSpec
     from kubernetes.client import V1PodSpec, V1PodTemplateSpec
 
-API_VERSION = "kubeflow.org/v1"
-KIND = "PyTorchJob"
-CONTAINER = "pytorch"
-"""The operator's webhook refuses a replica without a container of this name."""
-MAX_NAME = 54
-"""Pods and services add `-worker-0` to the name and must stay within 63."""
-ANNOTATION = "liftgate.dev/"
+KEPT_SECONDS = 7 * 24 * 3600
+"""A job that has ended stays so long, with its pods and their logs; then the operator removes it."""
 
 
-def spec_hash(spec: TrainingSpec) -> str:
-    """Hash of what the job computes; who wants it, its attempt and notes for people are left out."""
-    content = {
-        "image": spec.image,
-        "command": spec.command,
-        "args": spec.args,
-        "env": dict(spec.env),
-        "resources": [spec.resources.cpus, spec.resources.memory, spec.resources.gpus],
-        "volumes": [[volume.claim, volume.mount_path] for volume in spec.volumes],
-        "nodes": [spec.nodes, spec.procs_per_node],
-        "policy": [spec.retries, spec.deadline_seconds],
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def job_name(spec: TrainingSpec) -> str:
-    """The name that the same task gives to the same job on every try.
-
-    Example: slug="adapter_handbook", attempt=1 -> "adapter-handbook-3f9c2a7b10-a1"
-    """
-    origin = spec.origin
-    identity = [origin.dag_id, origin.run_id, origin.task_id, origin.map_index, spec_hash(spec)]
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
-    ending = f"-{digest}-a{spec.attempt}"
-    slug = re.sub(r"[^a-z0-9]+", "-", spec.slug.lower()).strip("-")
-    if not slug[:1].isalpha():
-        slug = f"job-{slug}".rstrip("-")
-    return slug[: MAX_NAME - len(ending)].rstrip("-") + ending
-
-
-def render(spec: TrainingSpec) -> Manifest:
-    """The manifest that every backend of this kind submits as it stands.
+def render(spec: JobSpec) -> Manifest:
+    """The manifest of the job, without what makes it one attempt of one task (see identity.identified).
 
     One node is a Master alone: the operator gives it RANK and WORLD_SIZE, and success follows it. Restarts
     are bounded (`OnFailure` without backoffLimit would crash-loop for ever); a backoffLimit of N tolerates
@@ -72,7 +37,7 @@ def render(spec: TrainingSpec) -> Manifest:
         api_version=API_VERSION,
         kind=KIND,
         metadata=V1ObjectMeta(
-            name=job_name(spec),
+            name=spec.slug,
             namespace=spec.namespace,
             labels=dict(spec.labels) or None,
             annotations=_annotations(spec),
@@ -83,16 +48,19 @@ def render(spec: TrainingSpec) -> Manifest:
             run_policy=KubeflowOrgV1RunPolicy(
                 # Kept, so that the logs of a job that has ended can be read.
                 clean_pod_policy="None",
+                ttl_seconds_after_finished=KEPT_SECONDS,
                 backoff_limit=spec.retries + 1 if spec.retries else None,
                 active_deadline_seconds=spec.deadline_seconds,
             ),
         ),
     )
     manifest: Manifest = ApiClient().sanitize_for_serialization(job)
+    for replica in manifest["spec"]["pytorchReplicaSpecs"].values():
+        replica["template"]["spec"] |= dict(spec.pod)
     return manifest
 
 
-def _replica(spec: TrainingSpec, replicas: int) -> KubeflowOrgV1ReplicaSpec:
+def _replica(spec: JobSpec, replicas: int) -> KubeflowOrgV1ReplicaSpec:
     from kubeflow.training import KubeflowOrgV1ReplicaSpec
 
     return KubeflowOrgV1ReplicaSpec(
@@ -102,21 +70,23 @@ def _replica(spec: TrainingSpec, replicas: int) -> KubeflowOrgV1ReplicaSpec:
     )
 
 
-def _pod_template(spec: TrainingSpec) -> V1PodTemplateSpec:
+def _pod_template(spec: JobSpec) -> V1PodTemplateSpec:
     from kubernetes.client import V1ObjectMeta, V1PodTemplateSpec
 
-    # The operator copies neither labels nor annotations of the job to its pods.
-    metadata = V1ObjectMeta(labels=dict(spec.labels) or None, annotations=_annotations(spec))
+    # The operator copies none of the job's labels to its pods.
+    metadata = V1ObjectMeta(labels=dict(spec.labels) or None)
     return V1PodTemplateSpec(metadata=metadata, spec=_pod(spec))
 
 
-def _pod(spec: TrainingSpec) -> V1PodSpec:
+def _pod(spec: JobSpec) -> V1PodSpec:
     from kubernetes.client import (
         V1Container,
+        V1EnvFromSource,
         V1EnvVar,
         V1PersistentVolumeClaimVolumeSource,
         V1PodSpec,
         V1ResourceRequirements,
+        V1SecretEnvSource,
         V1Volume,
         V1VolumeMount,
     )
@@ -127,6 +97,7 @@ def _pod(spec: TrainingSpec) -> V1PodSpec:
         command=list(spec.command),
         args=list(spec.args),
         env=[V1EnvVar(name=name, value=value) for name, value in sorted(spec.env.items())] or None,
+        env_from=[V1EnvFromSource(secret_ref=V1SecretEnvSource(name=spec.env_secret))] if spec.env_secret else None,
         resources=V1ResourceRequirements(requests=_quantities(spec), limits=_quantities(spec)),
         volume_mounts=[V1VolumeMount(name=volume.claim, mount_path=volume.mount_path) for volume in spec.volumes],
     )
@@ -140,19 +111,13 @@ def _pod(spec: TrainingSpec) -> V1PodSpec:
     return V1PodSpec(containers=[container], volumes=volumes)
 
 
-def _quantities(spec: TrainingSpec) -> dict[str, str]:
+def _quantities(spec: JobSpec) -> dict[str, str]:
     asked = {"cpu": str(spec.resources.cpus), "memory": spec.resources.memory}
     if spec.resources.gpus:
         asked["nvidia.com/gpu"] = str(spec.resources.gpus)
     return asked
 
 
-def _annotations(spec: TrainingSpec) -> dict[str, str]:
-    notes: dict[str, Any] = {
-        "dag-id": spec.origin.dag_id,
-        "run-id": spec.origin.run_id,
-        "dataset-version": spec.dataset_version,
-        "release": spec.release,
-        "spec-hash": spec_hash(spec),
-    }
+def _annotations(spec: JobSpec) -> dict[str, str]:
+    notes = {"dataset-version": spec.dataset_version, "release": spec.release}
     return {f"{ANNOTATION}{name}": str(value) for name, value in notes.items() if value is not None}

@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 
 from liftgate.errors import JobRefused
-from liftgate.training import local_manifest
-from liftgate.training.backend import Origin, Resources, TrainingSpec, Volume
-from liftgate.training.pytorchjob import render
+from liftgate.jobs.local import manifest as local_manifest
+from liftgate.jobs.pytorchjob import render
+from liftgate.jobs.spec import JobSpec, Resources, Volume
 
 
 def manifest(gpus: int = 0) -> dict[str, Any]:
     return render(
-        TrainingSpec(
+        JobSpec(
             slug="job",
-            origin=Origin("dag", "run", "task"),
             image="trainer:1",
             args=("--epochs", "1"),
             resources=Resources(cpus=1, memory="1Gi", gpus=gpus),

@@ -12,12 +12,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from liftgate.errors import JobRefused
-from liftgate.training import local_manifest, pytorchjob
-from liftgate.training.backend import JobRef, JobState, Manifest, Phase, TrainingSpec
-from liftgate.training.local_run import LocalRun
-from liftgate.training.local_state import JobFolder
+from liftgate.jobs import pytorchjob
+from liftgate.jobs.backend import JobRef, JobState, Manifest, Phase
+from liftgate.jobs.identity import SPEC_HASH
+from liftgate.jobs.local import manifest as local_manifest
+from liftgate.jobs.local.run import LocalRun
+from liftgate.jobs.local.state import JobFolder
+from liftgate.jobs.rules import KIND
+from liftgate.jobs.spec import JobSpec
 
-_SPEC_HASH = f"{pytorchjob.ANNOTATION}spec-hash"
 _POLL_SECONDS = 0.1
 
 
@@ -42,7 +45,7 @@ class LocalBackend:
         for record in self._state_dir.glob("*/*/job.json"):
             JobFolder(record.parent).reap()
 
-    def render(self, spec: TrainingSpec) -> Manifest:
+    def render(self, spec: JobSpec) -> Manifest:
         """The manifest that a cluster would get, to the letter."""
         return pytorchjob.render(spec)
 
@@ -56,8 +59,13 @@ class LocalBackend:
         for path in self._claims.values():
             path.mkdir(parents=True, exist_ok=True)
         ref = self._ref(folder, adopted=False)
-        LocalRun(job, folder, ref.uid, (self._trainer_image,)).start()
+        LocalRun(job, folder, (self._trainer_image,)).start()
         return ref
+
+    def find(self, namespace: str, name: str) -> JobRef | None:
+        """The job of this name, whoever made it."""
+        folder = self._folder(namespace, name)
+        return self._ref(folder, adopted=True) if folder.read() else None
 
     def status(self, ref: JobRef) -> JobState:
         """The job's newest condition; LOST when the job or its worker is gone."""
@@ -93,7 +101,7 @@ class LocalBackend:
 
     def _ref(self, folder: JobFolder, adopted: bool) -> JobRef:
         record = folder.read() or {}
-        return JobRef(pytorchjob.KIND, folder.path.parent.name, folder.path.name, record["uid"], adopted)
+        return JobRef(KIND, folder.path.parent.name, folder.path.name, record["uid"], adopted)
 
     def _adopt(self, folder: JobFolder, manifest: Manifest) -> JobRef:
         found = _spec_hash((folder.read() or {})["manifest"])
@@ -107,4 +115,4 @@ class LocalBackend:
 
 def _spec_hash(manifest: Manifest) -> str | None:
     annotations = manifest["metadata"].get("annotations") or {}
-    return annotations.get(_SPEC_HASH)
+    return annotations.get(SPEC_HASH)

@@ -13,19 +13,15 @@ from typing import Any
 import pytest
 
 from liftgate.errors import JobRefused
-from liftgate.training.backend import (
-    JobRef,
-    JobState,
-    Origin,
-    Phase,
-    Resources,
-    TrainingSpec,
-    Volume,
-    follow,
-    submit_attempt,
-)
-from liftgate.training.local_backend import LocalBackend
-from liftgate.training.local_state import JobFolder
+from liftgate.jobs.attempts import attach
+from liftgate.jobs.backend import JobRef, JobState, Phase, follow
+from liftgate.jobs.identity import identified
+from liftgate.jobs.local.backend import LocalBackend
+from liftgate.jobs.local.state import JobFolder
+from liftgate.jobs.pytorchjob import render
+from liftgate.jobs.spec import JobSpec, Origin, Resources, Volume
+
+ORIGIN = Origin("dag", "run", "task")
 
 
 @pytest.fixture
@@ -33,10 +29,9 @@ def backend(tmp_path: Path) -> LocalBackend:
     return LocalBackend(tmp_path / "jobs", {"data": tmp_path / "d", "out": tmp_path / "o"}, tmp_path / "image")
 
 
-def spec(code: str, **changes: Any) -> TrainingSpec:
-    made = TrainingSpec(
+def spec(code: str, **changes: Any) -> JobSpec:
+    made = JobSpec(
         slug="job",
-        origin=Origin("dag", "run", "task"),
         image="trainer:1",
         command=("python", "-c"),
         args=(code,),
@@ -46,8 +41,12 @@ def spec(code: str, **changes: Any) -> TrainingSpec:
     return replace(made, **changes)
 
 
-def run(backend: LocalBackend, manifest: dict | TrainingSpec) -> tuple[JobState, list[str], JobRef]:
-    ref = backend.submit(manifest if isinstance(manifest, dict) else backend.render(manifest))
+def manifest_of(job: JobSpec) -> dict[str, Any]:
+    return identified(render(job), ORIGIN, 1)
+
+
+def run(backend: LocalBackend, manifest: dict | JobSpec) -> tuple[JobState, list[str], JobRef]:
+    ref = backend.submit(manifest if isinstance(manifest, dict) else manifest_of(manifest))
     lines: list[str] = []
     state = follow(backend, ref, lines.append, poll_seconds=0.02)
     return state, lines, ref
@@ -78,7 +77,7 @@ def test_a_job_that_exits_with_0_succeeds_and_its_conditions_are_in_order(
 
 def test_paths_of_mounted_claims_become_folders_and_the_log_says_so(backend: LocalBackend, tmp_path: Path) -> None:
     code = "import sys; open(sys.argv[1] + '/x', 'w').write(sys.argv[2])"
-    manifest = backend.render(spec(code, args=(code, "/artifacts", "--file=/data/train.jsonl")))
+    manifest = manifest_of(spec(code, args=(code, "/artifacts", "--file=/data/train.jsonl")))
     state, lines, _ = run(backend, manifest)
     assert state.phase is Phase.SUCCEEDED
     assert (tmp_path / "o" / "x").read_text() == f"--file={tmp_path / 'd'}/train.jsonl"
@@ -92,7 +91,7 @@ def test_a_path_that_only_begins_like_a_mount_is_left_alone(backend: LocalBacken
 
 def test_a_master_gets_its_rank_and_address_and_a_worker_alone_gets_none(backend: LocalBackend) -> None:
     code = "import os; print(*[os.environ.get(n) for n in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'PET_NNODES')])"
-    manifest = backend.render(spec(code))
+    manifest = manifest_of(spec(code))
     assert run(backend, manifest)[1][-1] == "0 1 127.0.0.1 1"
     replicas = manifest["spec"]["pytorchReplicaSpecs"]
     replicas["Worker"] = replicas.pop("Master")
@@ -110,8 +109,8 @@ def test_world_size_counts_nodes_and_processes(backend: LocalBackend, tmp_path: 
 
 def test_a_replica_sees_none_of_the_workers_secrets(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_DATABASE", "secret")
-    code = "import os; print('AIRFLOW_CONN_DATABASE' in os.environ, len(os.environ['LIFTGATE_JOB_UID']))"
-    assert run(backend, spec(code))[1][-1] == "False 36"
+    code = "import os; print('AIRFLOW_CONN_DATABASE' in os.environ, os.environ['LIFTGATE_JOB'][:7])"
+    assert run(backend, spec(code))[1][-1] == "False llm/job"
 
 
 def test_a_broken_replica_is_restarted_as_often_as_retries_allow(backend: LocalBackend, tmp_path: Path) -> None:
@@ -139,7 +138,7 @@ def test_exit_code_policy_restarts_after_a_signal_only(backend: LocalBackend) ->
         "import os, sys; p = sys.argv[1]; e = os.path.exists(p); open(p, 'w');"
         "sys.exit(2) if e else os.kill(os.getpid(), 9)"
     )
-    manifest = backend.render(spec(code, args=(code, "/artifacts/mark")))
+    manifest = manifest_of(spec(code, args=(code, "/artifacts/mark")))
     manifest["spec"]["pytorchReplicaSpecs"]["Master"]["restartPolicy"] = "ExitCode"
     state, _, _ = run(backend, manifest)
     assert (state.phase, state.restarts) == (Phase.FAILED, 1)
@@ -156,7 +155,7 @@ def test_success_follows_the_master_and_ends_the_workers(backend: LocalBackend, 
 
 
 def test_workers_alone_succeed_only_together(backend: LocalBackend) -> None:
-    manifest = backend.render(spec("raise SystemExit(__import__('os').getpid() * 0)", nodes=3))
+    manifest = manifest_of(spec("raise SystemExit(__import__('os').getpid() * 0)", nodes=3))
     replicas = manifest["spec"]["pytorchReplicaSpecs"]
     del replicas["Master"]
     assert run(backend, manifest)[0].phase is Phase.SUCCEEDED
@@ -176,7 +175,7 @@ def test_cancel_asks_first_and_kills_after_the_grace_period(backend: LocalBacken
         "import signal, time; signal.signal(15, lambda *a: print('asked', flush=True));"
         "print('up', flush=True)\nwhile True: time.sleep(0.1)"
     )
-    manifest = backend.render(spec(code, retries=3))
+    manifest = manifest_of(spec(code, retries=3))
     pod = manifest["spec"]["pytorchReplicaSpecs"]["Master"]["template"]["spec"]
     pod["terminationGracePeriodSeconds"] = 1
     ref = backend.submit(manifest)
@@ -190,15 +189,15 @@ def test_cancel_asks_first_and_kills_after_the_grace_period(backend: LocalBacken
 def test_the_same_job_is_adopted_and_runs_once(backend: LocalBackend) -> None:
     job = spec("print('ran')")
     state, lines, first = run(backend, job)
-    again = submit_attempt(backend, job)
-    assert (again, again.adopted) == (first, True)
+    again = attach(backend, render(job), ORIGIN).ref
+    assert again == first
     assert list(backend.logs(again)).count("ran") == 1
     assert backend.status(again) == state
 
 
 def test_another_job_of_the_same_name_is_refused(backend: LocalBackend) -> None:
     _, _, ref = run(backend, spec("pass"))
-    manifest = backend.render(spec("print(1)"))
+    manifest = manifest_of(spec("print(1)"))
     manifest["metadata"]["name"] = ref.name
     with pytest.raises(JobRefused, match="another specification"):
         backend.submit(manifest)
@@ -207,7 +206,7 @@ def test_another_job_of_the_same_name_is_refused(backend: LocalBackend) -> None:
 def test_a_new_attempt_is_made_only_after_the_last_one_ended_badly(backend: LocalBackend) -> None:
     job = spec("raise SystemExit(1)")
     _, _, first = run(backend, job)
-    second = submit_attempt(backend, job)
+    second = attach(backend, render(job), ORIGIN).ref
     assert first.name.endswith("-a1")
     assert second.name == first.name.removesuffix("-a1") + "-a2"
     follow(backend, second, poll_seconds=0.02)
@@ -227,10 +226,10 @@ WORKER = """
 import sys, time
 sys.path[:0] = {path!r}
 sys.path.insert(0, {tests!r})
-from test_local_backend import spec
-from liftgate.training.local_backend import LocalBackend
+from test_local_backend import manifest_of, spec
+from liftgate.jobs.local.backend import LocalBackend
 backend = LocalBackend({root!r} + "/jobs", {{"data": "d", "out": {root!r}}}, "image")
-ref = backend.submit(backend.render(spec("import time; print('up', flush=True); time.sleep(600)")))
+ref = backend.submit(manifest_of(spec("import time; print('up', flush=True); time.sleep(600)")))
 print(ref.name, flush=True)
 time.sleep(600)
 """

@@ -1,0 +1,1 @@
+"""Jobs: what one is, and what runs it (Kubeflow, or this machine)."""
