@@ -34,6 +34,7 @@ RETRIES: dict[str, Any] = {
                         "EvidenceRefused",
                         "PromotionRefused",
                         "JobRefused",
+                        "JobFailedForGood",
                     )
                 ],
                 action=RetryAction.FAIL,

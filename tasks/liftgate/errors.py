@@ -16,6 +16,9 @@
     +-- PromotionRefused            the ledger does not allow this promotion or rollback
     +-- JobFailed                   a training or answering job ended badly
     |   +-- JobRefused              the manifest was not accepted
+    |   +-- JobFailedForGood        it said itself that a retry cannot help
+    |   +-- JobLost                 the job is gone, and nobody knows how it ended
+    +-- ClusterUnavailable          the Kubernetes API server did not answer; worth a retry
     +-- ArtifactCorrupt             a file does not have the hash that was recorded for it
 
 Every message says what was expected, what was found, and the remedy, in that order.
@@ -89,6 +92,23 @@ class JobFailed(LiftgateError):
 
 class JobRefused(JobFailed):
     """The job's manifest was not accepted. Mend the manifest; a retry cannot help."""
+
+
+class JobFailedForGood(JobFailed):
+    """The job ended with an exit code that says that something given to it is wrong."""
+
+
+class JobLost(JobFailed):
+    """The job is gone, and so is the news of how it ended. A retry makes the next attempt."""
+
+
+class ClusterUnavailable(LiftgateError):
+    """The Kubernetes API server did not answer. A job that runs goes on; a retry finds it again."""
+
+    def __init__(self, message: str | None = None, retry_after: float | None = None):
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds that the server asks to be left alone."""
 
 
 class ArtifactCorrupt(LiftgateError):

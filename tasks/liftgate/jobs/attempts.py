@@ -11,9 +11,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from liftgate.errors import JobFailed
 from liftgate.jobs.backend import JobBackend, JobRef, Manifest, Phase
 from liftgate.jobs.identity import identified, spec_hash
 from liftgate.jobs.spec import Origin
+
+END_SECONDS = 120
+POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,16 @@ def _begin(
 
 
 def _end(backend: JobBackend, attempt: Attempt) -> None:
+    """Cancels a job and waits until nothing of it runs any more."""
     ref = attempt.ref if attempt.uid else backend.find(attempt.namespace, attempt.name)
-    if ref is not None:
-        backend.cancel(ref)
+    if ref is None:
+        return
+    backend.cancel(ref)
+    until = time.monotonic() + END_SECONDS
+    while not backend.status(ref).phase.ended:
+        if time.monotonic() > until:
+            raise JobFailed(
+                f"Expected {ref.name} to end within {END_SECONDS} s after it was cancelled, found that it still runs. "
+                "See what holds its pods, then clear this task."
+            )
+        time.sleep(POLL_SECONDS)

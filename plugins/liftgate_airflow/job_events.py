@@ -1,0 +1,56 @@
+"""What a trigger tells of a job, and what its task makes of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from liftgate.errors import JobRefused
+from liftgate.jobs import outcome
+from liftgate.jobs.backend import JobRef, JobState, Phase
+
+if TYPE_CHECKING:
+    from liftgate.jobs.progress import Progress
+
+OVERDUE, REFUSED = "overdue", "refused"
+"""Besides the phases of a job: its deadline is over; the server says no to whoever polls."""
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """The one event that a trigger fires."""
+
+    phase: str
+    uid: str = ""
+    reason: str = ""
+    message: str = ""
+    progress: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, phase: str, ref: JobRef, state: JobState, progress: Progress | None) -> JobEvent:
+        """What is known when waiting ends."""
+        return cls(str(phase), ref.uid, state.reason, state.message, asdict(progress) if progress else None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The event as it travels."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.phase, self.reason, self.message)))
+
+    def ending(
+        self,
+        cluster: Callable[[], outcome.Cluster],
+        ref: JobRef,
+        result: str | None = None,
+        permanent_exit_codes: Collection[int] = (),
+    ) -> outcome.Ending:
+        """The end that this event tells of. Raises JobRefused where it tells of none: the job may still run."""
+        if self.phase == REFUSED:
+            raise JobRefused(self.message)
+        if self.phase == Phase.SUCCEEDED:
+            return outcome.succeeded(ref, result)
+        if self.phase == Phase.LOST:
+            return outcome.lost(ref, self.message, result)
+        return outcome.failed(cluster(), ref, str(self), permanent_exit_codes)

@@ -1,0 +1,192 @@
+"""Runs a Kubeflow PyTorchJob as a task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, BaseOperatorLink
+
+if TYPE_CHECKING:
+    from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+    from airflow.sdk import Context
+    from airflow.sdk.types import TaskInstanceKey
+
+    from liftgate.jobs.attempts import Attempt
+    from liftgate.jobs.backend import Manifest
+    from liftgate.jobs.kubeflow import KubeflowBackend
+    from liftgate_airflow.job_events import JobEvent
+    from liftgate_airflow.triggers.pytorchjob import PyTorchJobTrigger
+
+STATE_KEY = "pytorchjob"
+"""In the task's state store: the newest attempt. Shown in Airflow's UI beside the task."""
+
+
+class JobLink(BaseOperatorLink):
+    """To the job in the team's own dashboard."""
+
+    name = "Job"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """`dashboard_url` with the job's namespace and name filled in; empty before there is a job."""
+        attempt = getattr(operator, "attempt", None)
+        template = getattr(operator, "dashboard_url", None)
+        return template.format(namespace=attempt.namespace, name=attempt.name) if template and attempt else ""
+
+
+class PyTorchJobOperator(BaseOperator):
+    """Run a PyTorchJob on a cluster and wait for its end, without a worker's slot while it runs.
+
+    Whatever fails in between, there is exactly one job for each attempt: it is named after the task instance and the
+    attempt, and a try that finds the job of the last one waits for that. A new attempt begins only after the last one
+    is recorded as ended. Ending the task by hand deletes the job with its pods.
+
+    Returns {"namespace", "name", "uid", "number", "progress"}. Raises JobFailed with the reason of every pod that is in
+    trouble and its last lines, JobLost where the job is gone, JobRefused where the manifest or the account is not
+    accepted.
+
+    Example:
+        PyTorchJobOperator(task_id="train", manifest="jobs/train.yaml", deadline_seconds=3600)
+    """
+
+    template_fields: Sequence[str] = ("manifest", "namespace", "result_manifest", "dashboard_url", "kubernetes_conn_id")
+    template_ext: Sequence[str] = (".yaml", ".yml")
+    template_fields_renderers = {"manifest": "yaml"}
+    operator_extra_links = (JobLink(),)
+
+    def __init__(
+        self,
+        *,
+        manifest: dict[str, Any] | str,
+        namespace: str | None = None,
+        kubernetes_conn_id: str = "kubernetes_default",
+        deadline_seconds: float | None = None,
+        poll_seconds: float = 10,
+        show_log: bool = True,
+        result_manifest: str | None = None,
+        dashboard_url: str | None = None,
+        permanent_exit_codes: Sequence[int] = (),
+        deferrable: bool = True,
+        **options: Any,
+    ):
+        """What to run and how to wait for it.
+
+        Args:
+            manifest: a PyTorchJob as a dict, as YAML, or as a path that ends in .yaml; templated.
+            namespace: in place of the manifest's; then the connection's, then "default".
+            deadline_seconds: from the first submission of an attempt on, the time in a queue included.
+            show_log: whether the Master's log is shown in the task's log while it runs.
+            result_manifest: address of the `manifest.json` that the job writes last: a job that is gone is taken as
+                successful if it is there, whole, and names that job.
+            permanent_exit_codes: exit codes by which the job says that a retry cannot help.
+            dashboard_url: like https://dashboard.example.com/jobs/{namespace}/{name}, for the task's "Job" button.
+        """
+        super().__init__(**options)
+        self.manifest = manifest
+        self.namespace = namespace
+        self.kubernetes_conn_id = kubernetes_conn_id
+        self.deadline_seconds = deadline_seconds
+        self.poll_seconds = poll_seconds
+        self.show_log = show_log
+        self.result_manifest = result_manifest
+        self.dashboard_url = dashboard_url
+        self.permanent_exit_codes = permanent_exit_codes
+        self.deferrable = deferrable
+        self.attempt: Attempt | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Submit the job or find that of an earlier try, and wait."""
+        self.attempt = self._attach(context)
+        print(f"Waits for PyTorchJob {self.attempt.namespace}/{self.attempt.name}, attempt {self.attempt.number}.")
+        if self.deferrable:
+            # No time-out: the trigger knows the deadline, and if no triggerer runs, the job is not given up.
+            self.defer(trigger=self._trigger(), method_name="execute_complete")
+        return self.execute_complete(context, asyncio.run(self._trigger(self._hook().conn_extras).first()))
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Record how the attempt ended; raise where that is not success."""
+        from liftgate.errors import JobLost
+        from liftgate_airflow.job_events import OVERDUE, JobEvent
+
+        told, attempt = JobEvent(**event), self._kept(context)
+        if attempt is None:
+            raise JobLost(f"Expected {STATE_KEY} in the task's state store, found nothing. Clear this task.")
+        self.attempt = attempt
+        ending = told.ending(self._backend, attempt.ref, self.result_manifest, self.permanent_exit_codes)
+        if told.phase == OVERDUE:
+            self._backend().cancel(attempt.ref)
+        self._keep(context, replace(attempt, ended=ending.phase))
+        if ending.error:
+            raise ending.error
+        return self.result(context, told)
+
+    def result(self, context: Context, event: JobEvent) -> Any:
+        """What the task returns after success."""
+        assert self.attempt is not None
+        found = {name: getattr(self.attempt, name) for name in ("namespace", "name", "uid", "number")}
+        return {**found, "progress": event.progress}
+
+    def on_kill(self) -> None:
+        """Delete the job when the task is ended by hand while its worker runs."""
+        if self.attempt is not None and self.attempt.uid:
+            self._backend().cancel(self.attempt.ref)
+            print(f"{self.attempt.name} is deleted.")
+
+    def job_manifest(self, context: Context) -> Manifest:
+        """The job without its identity. Raises JobRefused where it is no manifest."""
+        from liftgate.jobs.reading import read_manifest
+
+        return read_manifest(self.manifest, self.namespace, self._hook().get_namespace())
+
+    def _attach(self, context: Context) -> Attempt:
+        from liftgate.jobs.attempts import attach
+        from liftgate.jobs.outcome import result_is_there
+        from liftgate.jobs.spec import Origin
+
+        kept = self._kept(context)
+        if kept and kept.uid and not kept.ended and result_is_there(self.result_manifest, kept.ref):
+            return kept  # whether its job is still there or not
+        ti = context["ti"]
+        origin = Origin(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+        keep = partial(self._keep, context)
+        return attach(self._backend(), self.job_manifest(context), origin, kept, keep)
+
+    def _kept(self, context: Context) -> Attempt | None:
+        from liftgate.jobs.attempts import Attempt
+
+        kept: Any = context["task_state_store"].get(STATE_KEY)
+        return Attempt.from_json(kept)
+
+    def _keep(self, context: Context, attempt: Attempt) -> None:
+        from airflow.sdk.execution_time.context import NEVER_EXPIRE
+
+        self.attempt = attempt
+        context["task_state_store"].set(STATE_KEY, attempt.as_json(), retention=NEVER_EXPIRE)
+
+    def _hook(self) -> KubernetesHook:
+        from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+
+        return KubernetesHook(conn_id=self.kubernetes_conn_id)
+
+    def _backend(self) -> KubeflowBackend:
+        from liftgate.jobs.kubeflow import KubeflowBackend
+
+        return KubeflowBackend(self._hook().api_client)
+
+    def _trigger(self, connection_extras: dict[str, Any] | None = None) -> PyTorchJobTrigger:
+        from liftgate_airflow.triggers.pytorchjob import PyTorchJobTrigger
+
+        assert self.attempt is not None
+        return PyTorchJobTrigger(
+            namespace=self.attempt.namespace,
+            name=self.attempt.name,
+            uid=self.attempt.uid or "",
+            kubernetes_conn_id=self.kubernetes_conn_id,
+            poll_seconds=self.poll_seconds,
+            deadline=None if self.deadline_seconds is None else self.attempt.started + self.deadline_seconds,
+            show_log=self.show_log,
+            connection_extras=connection_extras,
+        )

@@ -1,0 +1,177 @@
+"""Waits for the end of a PyTorchJob and shows its log meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from liftgate.errors import ClusterUnavailable, JobRefused
+from liftgate.jobs import pods
+from liftgate.jobs.api import wait_seconds
+from liftgate.jobs.backend import JobRef, JobState, Phase
+from liftgate.jobs.progress import Progress, progress_in
+from liftgate_airflow.hooks.pytorchjob import AsyncPyTorchJobHook
+from liftgate_airflow.job_events import OVERDUE, REFUSED, JobEvent
+
+LONGEST_SILENCE_SECONDS = 60.0
+
+
+class PyTorchJobTrigger(BaseTrigger):
+    """Polls a job until it has ended, is gone, or its deadline is over, and fires what it found.
+
+    An API server that does not answer is asked again, less often, for as long as it takes: the job does not need us.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        name: str,
+        uid: str | None,
+        kubernetes_conn_id: str = "kubernetes_default",
+        poll_seconds: float = 10,
+        deadline: float | None = None,
+        show_log: bool = True,
+        cancel_on_kill: bool = True,
+        connection_extras: dict[str, Any] | None = None,
+    ):
+        """uid: None waits for whatever job first has the name, even if there is none yet. deadline: seconds since 1970.
+
+        connection_extras: those of the connection, where it was read already (in a worker).
+        """
+        super().__init__()
+        self.ref = JobRef("PyTorchJob", namespace, name, uid or "")
+        self.kubernetes_conn_id = kubernetes_conn_id
+        self.poll_seconds = poll_seconds
+        self.deadline = deadline
+        self.show_log = show_log
+        self.cancel_on_kill = cancel_on_kill
+        self._hook = AsyncPyTorchJobHook(conn_id=kubernetes_conn_id, connection_extras=connection_extras)
+        self._cursor = LogCursor()
+        self._said: set[str] = set()
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """What the triggerer makes this trigger from."""
+        return (
+            "liftgate_airflow.triggers.pytorchjob.PyTorchJobTrigger",
+            {
+                "namespace": self.ref.namespace,
+                "name": self.ref.name,
+                "uid": self.ref.uid or None,
+                "kubernetes_conn_id": self.kubernetes_conn_id,
+                "poll_seconds": self.poll_seconds,
+                "deadline": self.deadline,
+                "show_log": self.show_log,
+                "cancel_on_kill": self.cancel_on_kill,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fires one JobEvent."""
+        event = await self.first()
+        yield TriggerEvent(event)
+
+    async def first(self) -> dict[str, Any]:
+        """The event, for whoever waits without a triggerer."""
+        failures, state = 0, JobState(Phase.PENDING)
+        while True:
+            try:
+                state = await self._state()
+                await self._tell(state)
+                failures, pause = 0, self.poll_seconds
+            except ClusterUnavailable as error:
+                failures += 1
+                pause = min(self.poll_seconds + wait_seconds(failures, error.retry_after), LONGEST_SILENCE_SECONDS)
+                await self.log.awarning(f"{error} Next try in {pause:.0f} s.")
+            except JobRefused as error:
+                return self._event(REFUSED, JobState(state.phase, message=str(error)))
+            if state.phase.ended:
+                return self._event(state.phase, state)
+            if self.deadline is not None and time.time() > self.deadline:
+                said = f"the job was {state.phase} when its deadline was over"
+                return self._event(OVERDUE, replace(state, message=said))
+            await asyncio.sleep(pause)
+
+    async def on_kill(self) -> None:
+        """Delete the job when a person ends the deferred task. Restarts of the triggerer do not come here."""
+        if not self.cancel_on_kill:
+            return
+        await self._hook.delete(self.ref)
+        await self.log.ainfo(f"{self.ref.name} is deleted, since the task was ended by hand.")
+
+    async def _state(self) -> JobState:
+        if not self.ref.uid:
+            found = await self._hook.job(self.ref.namespace, self.ref.name)
+            if found is None:
+                return JobState(Phase.PENDING, message="There is no such job yet.")
+            self.ref = replace(self.ref, uid=found["metadata"]["uid"])
+        return await self._hook.state(self.ref)
+
+    def _event(self, phase: str, state: JobState) -> dict[str, Any]:
+        return JobEvent.of(phase, self.ref, state, self._cursor.progress).as_json()
+
+    async def _tell(self, state: JobState) -> None:
+        """New lines of the Master, and once each: where the job stands and what is wrong with its pods."""
+        if state.phase is Phase.LOST:
+            return
+        await self._say_once(f"{self.ref.name} is {state.phase}. {state.message}".rstrip())
+        if not self.ref.uid:
+            return
+        try:
+            await self._tell_of_pods(state)
+        except JobRefused as error:  # who may not read logs can still learn how the job ends
+            await self._say_once(str(error))
+
+    async def _tell_of_pods(self, state: JobState) -> None:
+        found = await self._hook.pods(self.ref)
+        for pod in found if state.phase is not Phase.SUCCEEDED else ():
+            if trouble := pods.trouble_of(pod):
+                await self._say_once(f"{pod['metadata']['name']} {trouble}")
+        if self.show_log and found:
+            for line in self._cursor.new(await self._hook.log_lines(found[0], self._cursor.since)):
+                await self.log.ainfo(line)
+
+    async def _say_once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            await self.log.ainfo(sentence)
+
+
+@dataclass
+class LogCursor:
+    """How far a log was shown. The server gives whole seconds again, so what is known of the last ones is left out."""
+
+    since: datetime | None = None
+    progress: Progress | None = None
+    _shown: set[tuple[str, str]] = field(default_factory=set)
+
+    def new(self, lines: list[tuple[str, str]]) -> list[str]:
+        """Lines that were not shown before; a line of progress also tells how much is left.
+
+        Example: [("...01Z", "a")], then [("...01Z", "a"), ("...02Z", "b")] -> ["a"], then ["b"]
+        """
+        fresh = [one for one in lines if one not in self._shown]
+        if lines:
+            self._shown = set(lines)
+            self.since = _time(lines[-1][0]) or self.since
+        return [self._shown_as(line) for _, line in fresh]
+
+    def _shown_as(self, line: str) -> str:
+        found = progress_in(line)
+        if found is None:
+            return line
+        self.progress = found
+        return str(found)
+
+
+def _time(stamp: str) -> datetime | None:
+    # Kubernetes writes nanoseconds, datetime knows microseconds.
+    try:
+        return datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00")
+    except ValueError:
+        return None

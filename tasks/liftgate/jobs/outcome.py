@@ -1,0 +1,73 @@
+"""How an attempt ended, told to whoever reads the failed task's log at night."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from liftgate.errors import JobFailed, JobFailedForGood, JobLost
+from liftgate.jobs.backend import JobRef, Phase
+from liftgate.jobs.pods import PodReport
+from liftgate.jobs.results import verified_result
+
+
+class Cluster(Protocol):
+    """What is asked of a backend once its job has ended."""
+
+    def troubles(self, ref: JobRef) -> list[PodReport]:
+        """The job's pods that are in trouble."""
+
+    def cancel(self, ref: JobRef) -> None:
+        """Stops the job for good."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """An end, and the error that it means; without one it is success."""
+
+    phase: Phase
+    error: JobFailed | None = None
+
+
+def result_is_there(address: str | None, ref: JobRef) -> bool:
+    """Whether the result at this address is whole and was written by this very attempt."""
+    manifest = verified_result(address) if address else None
+    return manifest is not None and manifest.get("job") == f"{ref.namespace}/{ref.name}"
+
+
+def succeeded(ref: JobRef, result: str | None) -> Ending:
+    """The end of a job that the cluster calls successful: its result, where one was promised, has to be whole."""
+    if result is None or verified_result(result) is not None:
+        return Ending(Phase.SUCCEEDED)
+    return Ending(
+        Phase.SUCCEEDED,
+        JobFailed(
+            f"Expected {ref.name} to leave a whole result at {result}, found none, though the job succeeded. See that "
+            "the job writes there, then clear this task."
+        ),
+    )
+
+
+def lost(ref: JobRef, message: str, result: str | None) -> Ending:
+    """The end of a job that vanished: success only with its own complete result."""
+    if result_is_there(result, ref):
+        print(f"{ref.name} is gone, but its result at {result} is whole.")
+        return Ending(Phase.SUCCEEDED)
+    return Ending(
+        Phase.LOST,
+        JobLost(
+            f"Expected to hear how {ref.name} ended, found that {message}. Somebody deleted it, or it was collected "
+            "while nobody looked. A retry makes the next attempt."
+        ),
+    )
+
+
+def failed(cluster: Cluster, ref: JobRef, found: str, permanent_exit_codes: Collection[int] = ()) -> Ending:
+    """The end of a job that failed: why, by pod, and what to do."""
+    reports = cluster.troubles(ref)
+    for_good = any(report.exit_code in permanent_exit_codes for report in reports)
+    told = "\n".join(map(str, reports)) or "None of its pods is left to say why; its log, as far as it came, is above."
+    kind = JobFailedForGood if for_good else JobFailed
+    remedy = "A retry cannot help: mend that first." if for_good else "Mend the cause; a retry makes the next attempt."
+    return Ending(Phase.FAILED, kind(f"Expected {ref.name} to succeed, found {found}.\n{told}\n{remedy}"))
