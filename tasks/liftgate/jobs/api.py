@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 TRIES = 5
 LONGEST_WAIT_SECONDS = 15.0
-REQUEST_SECONDS = 60.0
+REQUEST_SECONDS = (10.0, 60.0)
+"""To connect, and between two bytes. A pair, since the client ignores a single number that is no int."""
 
 
 def api_client(kubeconfig: str | None = None) -> ApiClient:
@@ -33,6 +34,7 @@ def api_client(kubeconfig: str | None = None) -> ApiClient:
             return super().call_api(*args, **options)
 
     configuration = client.Configuration()
+    configuration.retries = 0  # `ask` repeats what is worth it, and says so
     try:
         config.load_config(config_file=kubeconfig, client_configuration=configuration)
     except config.ConfigException as error:
