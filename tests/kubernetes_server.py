@@ -54,6 +54,7 @@ class KubernetesServer:
 
     def __init__(self, root: Path, claims: dict[str, Path] | None = None, port: int = 0):
         self.root = root
+        root.mkdir(parents=True, exist_ok=True)
         self.backend = LocalBackend(root / "jobs", claims or {}, Path(__file__).parent.parent / "trainer_image", True)
         self.faults: list[Fault] = []
         self.asked: list[str] = []
