@@ -103,6 +103,6 @@ def test_the_image_pins_what_the_tests_run_with() -> None:
 
 def test_requests_must_end_with_the_user(tmp_path: Path) -> None:
     path = write(tmp_path / "r.jsonl", json.dumps({"id": "a", "messages": [{"role": "user", "content": "q"}]}))
-    assert read_conversations(path, last_role="user")[0]["id"] == "a"
+    assert read_conversations(path, last_role="user").rows[0]["id"] == "a"
     with pytest.raises(ExpectedFailure, match="'assistant'"):
         read_conversations(path, last_role="assistant")

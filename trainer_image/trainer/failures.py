@@ -1,7 +1,7 @@
 """How a run ends when it cannot go on: one sentence on stderr and an exit code.
 
 Codes of 1 to 127 are permanent for the training operator (restart policy ExitCode): repeating the run
-cannot help. Nothing here may be caught and retried.
+cannot help. Codes from 128 on have it started again. Nothing here may be caught and retried.
 """
 
 from __future__ import annotations
@@ -11,9 +11,16 @@ from collections.abc import Callable
 
 
 class ExpectedFailure(Exception):
-    """Something given to the run is wrong. The message says what was expected, what was found, and the remedy."""
+    """A failure that was foreseen, mostly of something given to the run. The message says what was expected, what was
+    found, and the remedy."""
 
     exit_code = 2
+
+
+class PeerLost(ExpectedFailure):
+    """Another process of the job did not take part: the one failure that a new start may mend."""
+
+    exit_code = 138  # the code that the training operator keeps for "start me again"
 
 
 class Diverged(ExpectedFailure):

@@ -129,7 +129,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Checks what was given before the model is loaded, answers what is not answered yet, writes the output."""
     options = arguments(argv)
-    requests = read_conversations(options.requests, last_role="user")
+    requests = read_conversations(options.requests, last_role="user").rows
     _refuse_repeated_ids(requests)
     if options.adapter_dir is not None:
         verified_manifest(options.adapter_dir)

@@ -29,7 +29,7 @@ def test_every_argument_is_one_that_the_trainer_knows(monkeypatch: pytest.Monkey
     from pathlib import Path
 
     monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "trainer_image"))
-    from trainer.train_lora import arguments
+    from trainer.arguments import arguments
 
     block = TrainingBlock(
         **{"base_model": "m", "open_groups": ["staff"], "epochs": 1, "max_steps": 2, "lr": 0.1, "rank": 4},
