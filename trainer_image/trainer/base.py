@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import transformers
+from jinja2 import TemplateError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from trainer.data import Example, Messages
@@ -79,9 +80,27 @@ def stop_ids(model: Any, tokenizer: Any) -> set[int]:
     return {token for token in (*named, tokenizer.eos_token_id) if token is not None}
 
 
+def rendered_text(tokenizer: Any, messages: Messages, ask: bool) -> str:
+    """A conversation as the model reads it; with `ask`, up to where its answer begins.
+
+    Where the template refuses the system role, as gemma's does, a system message stands before the first user message.
+    Training and generation both come through here, so a prompt is the same text in both.
+    Example: system "Be short.", user "Hi" -> with gemma: user "Be short.\n\nHi"
+    """
+    try:
+        return _applied(tokenizer, messages, ask)
+    except TemplateError as error:
+        if messages[0]["role"] != "system":
+            raise _refused(error) from error
+    try:
+        return _applied(tokenizer, _without_system_role(messages), ask)
+    except TemplateError as error:
+        raise _refused(error) from error
+
+
 def prompt_text(tokenizer: Any, messages: Messages) -> str:
     """The conversation as the model reads it, up to where its answer begins."""
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    return rendered_text(tokenizer, messages, ask=True)
 
 
 def token_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
@@ -96,7 +115,7 @@ def render(tokenizer: Any, stops: set[int], messages: Messages) -> Example:
     completion "Yo<|im_end|>". The line break that the template writes after the end token is not learnt.
     """
     prompt = prompt_text(tokenizer, messages[:-1])
-    whole = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    whole = rendered_text(tokenizer, messages, ask=False)
     if not whole.startswith(prompt):
         raise ExpectedFailure(
             "Expected the chat template to write a conversation as its prompt plus the answer, found that it "
@@ -116,6 +135,24 @@ def left_padded(rows: list[tuple[int, ...]], pad: int) -> tuple[torch.Tensor, to
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     return ids.to(device()), mask.to(device()), positions.to(device())
+
+
+def _applied(tokenizer: Any, messages: Messages, ask: bool) -> str:
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask))
+
+
+def _without_system_role(messages: Messages) -> Messages:
+    system, *others = messages
+    if not others or others[0]["role"] != "user":
+        return messages
+    return [{**others[0], "content": f"{system['content']}\n\n{others[0]['content']}"}, *others[1:]]
+
+
+def _refused(error: TemplateError) -> ExpectedFailure:
+    return ExpectedFailure(
+        f"Expected conversations that the model's chat template accepts, found one that it refuses ({error}). "
+        "Let user and assistant take turns, the user first."
+    )
 
 
 def _attention(config: Any) -> str:

@@ -71,7 +71,7 @@ class Answerer:
         prompts = [self._prompt(messages, max_new_tokens) for messages in conversations]
         if not prompts:
             return
-        beginning = Beginning.of(self.model, prompts)
+        beginning = Beginning.of(self.model, prompts, max_new_tokens)
 
         def answered(batch: list[int]) -> list[tuple[int, Answer]]:
             rows = greedy(self.model, [prompts[index] for index in batch], self._stops, max_new_tokens, beginning)

@@ -67,7 +67,7 @@ def train(options: argparse.Namespace, conversations: Conversations, world: Worl
     training = loop.Loop(adapted, _pad(tokenizer), schedule, evaluation, keeper, world, options.gradient_accumulation)
     progress = training.run(options.resume)
     if world.writes:
-        metrics = _metrics(progress) | data | {"processes": world.size}
+        metrics = _metrics(progress, options.patience) | data | {"processes": world.size}
         _publish(adapted, options.output_dir, progress, {"run": run, **description, "metrics": metrics})
         keeper.clear()
     world.agreed(None)  # nobody leaves before the adapter is there
@@ -182,7 +182,8 @@ def _publish(adapted: Any, output_dir: Path, progress: Progress, manifest: dict[
     print(f"adapter and manifest are in {output_dir}", flush=True)
 
 
-def _metrics(progress: Progress) -> dict[str, Any]:
+def _metrics(progress: Progress, patience: int | None) -> dict[str, Any]:
+    published = progress.best_step if patience else progress.step
     return {
         "steps": progress.step,
         "tokens": progress.tokens,
@@ -191,6 +192,8 @@ def _metrics(progress: Progress) -> dict[str, Any]:
         "loss": [round(loss, 6) for loss in progress.losses],
         "first_loss": progress.losses[0],
         "last_loss": progress.losses[-1],
+        "published_step": published,
+        "eval_loss": progress.eval_losses.get(published),
     }
 
 
