@@ -32,13 +32,21 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def train(tiny_gemma2: str, data: Path, tmp_path: Path) -> Train:
-    def run(*given: str, name: str = "adapter") -> dict[str, Any]:
+def given(tiny_gemma2: str, data: Path, tmp_path: Path) -> Callable[..., list[str]]:
+    def arguments(*more: str, name: str = "adapter") -> list[str]:
+        paths = ["--base_model", tiny_gemma2, "--train_jsonl", str(data), "--output_dir", str(tmp_path / name)]
+        return [*paths, "--lr", "3e-2", *more]
+
+    return arguments
+
+
+@pytest.fixture
+def train(given: Callable[..., list[str]], tmp_path: Path) -> Train:
+    def run(*more: str, name: str = "adapter") -> dict[str, Any]:
         from trainer.files import verified_manifest
         from trainer.train_lora import main
 
-        paths = ["--base_model", tiny_gemma2, "--train_jsonl", str(data), "--output_dir", str(tmp_path / name)]
-        main([*paths, "--lr", "3e-2", *given])
+        main(given(*more, name=name))
         return verified_manifest(tmp_path / name)
 
     return run
@@ -84,8 +92,7 @@ def test_held_out_examples_are_evaluated_and_never_learnt(
 def test_a_run_out_of_patience_ends_with_its_best_weights(
     train: Train, tmp_path: Path, tiny_gemma2: str, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ("--eval_share", str(SHARE), "--eval_steps", "1", "--epochs", "50", "--patience", "2")
-    metrics = train(*given)["metrics"]
+    metrics = train("--eval_share", str(SHARE), "--eval_steps", "1", "--epochs", "50", "--patience", "2")["metrics"]
     assert metrics["steps"] == metrics["published_step"] + 2 < 20
     said = capsys.readouterr().out
     assert f"stops after step {metrics['steps']}: the best evaluation was 2 evaluations ago" in said
@@ -120,6 +127,34 @@ def test_a_run_broken_off_after_its_best_evaluation_still_ends_with_it(
     assert resumed["loss"] == pytest.approx(whole["loss"], abs=1e-5)
     one, other = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "resumed"))
     assert all(weight.allclose(other[name], atol=1e-6) for name, weight in one.items())
+
+
+def test_the_loss_curve_and_the_last_word_say_what_was_published(
+    given: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from liftgate.fingerprints import fingerprint
+    from trainer.failures import exit_with
+    from trainer.files import verified_manifest
+    from trainer.train_lora import main
+
+    monkeypatch.setenv("LIFTGATE_JOB", "llm/adapter-1-a0")
+    monkeypatch.setenv("TERMINATION_LOG", str(tmp_path / "last-word"))
+    exit_with(lambda: main(given("--eval_share", str(SHARE), "--eval_steps", "2", "--max_steps", "2")))
+    manifest = verified_manifest(tmp_path / "adapter")
+    assert manifest["job"] == "llm/adapter-1-a0"
+    rows = [json.loads(line) for line in (tmp_path / "adapter" / "metrics.jsonl").read_text().splitlines()]
+    assert [set(row) for row in rows] == [{"step", "loss", "lr", "tokens_per_second"}] * 2 + [{"step", "eval_loss"}]
+    assert [row["step"] for row in rows] == [1, 2, 2]
+    assert [row["loss"] for row in rows[:2]] == pytest.approx(manifest["metrics"]["loss"], abs=1e-6)
+    assert rows[2]["eval_loss"] == manifest["metrics"]["eval_loss"]
+    digest, loss = fingerprint(manifest["files"]), manifest["metrics"]["last_loss"]
+    assert (tmp_path / "last-word").read_text() == f"adapter {digest} loss {loss:.3f}"
+
+
+def test_equal_trainings_have_equal_hashes(train: Train) -> None:
+    one, other = (train("--max_steps", "2", name=name) for name in ("one", "other"))
+    assert one["files"] == other["files"]
+    assert one["records"] != other["records"]
 
 
 def test_patience_and_a_share_that_leaves_nothing_are_refused(train: Train) -> None:

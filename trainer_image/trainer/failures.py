@@ -6,8 +6,13 @@ cannot help. Codes from 128 on have it started again. Nothing here may be caught
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+_TERMINATION_LOG = "/dev/termination-log"
+_MOST_BYTES = 4096  # Kubernetes cuts off what is longer
 
 
 class ExpectedFailure(Exception):
@@ -29,10 +34,26 @@ class Diverged(ExpectedFailure):
     exit_code = 3
 
 
-def exit_with(main: Callable[[], None]) -> None:
-    """Runs main; an expected failure becomes a sentence and its exit code, anything else keeps its traceback."""
+def exit_with(main: Callable[[], str | None]) -> None:
+    """Runs main; an expected failure becomes a sentence and its exit code, anything else keeps its traceback.
+
+    What main returns, or the sentence, also stands in the file named by TERMINATION_LOG, where Kubernetes takes a
+    pod's last words from: its own place for them is the default wherever it can be written.
+    """
     try:
-        main()
+        said = main()
     except ExpectedFailure as failure:
         print(failure, file=sys.stderr, flush=True)
+        _leave_word(str(failure))
         raise SystemExit(failure.exit_code) from None
+    if said:
+        _leave_word(said)
+
+
+def _leave_word(said: str) -> None:
+    path = os.environ.get("TERMINATION_LOG")
+    if path is None and os.access(_TERMINATION_LOG, os.W_OK):
+        path = _TERMINATION_LOG
+    if path:
+        word = said.encode()[:_MOST_BYTES].decode(errors="ignore")
+        Path(path).write_text(word, encoding="utf-8")

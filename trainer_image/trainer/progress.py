@@ -5,7 +5,8 @@ Two of these lines are an interface: whoever follows a job (Airflow's operator, 
     step 3/20 loss 1.234 tokens/s 120      after every step; tokens/s of the whole run so far, padding not counted
     step 10/20 eval_loss 1.500             after every evaluation of the held-out examples
 
-The same figures, unrounded and with the learning rate, are in metrics.jsonl beside the adapter.
+The same figures, unrounded and with the learning rate, are in metrics.jsonl beside the adapter, a line for each of the
+lines above: {"step", "loss", "lr", "tokens_per_second"} (of that step alone) and {"step", "eval_loss"}.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Progress:
     seconds: float = 0.0
     """Spent on steps; loading, evaluations and checkpoints not counted."""
     curve: list[dict[str, float]] = field(default_factory=list)
-    """The lines of metrics.jsonl: {step, loss, lr, tokens_per_second} or {step, eval_loss}."""
+    """The lines of metrics.jsonl."""
     best_step: int = 0
     """The step with the lowest evaluation loss so far."""
     waited: int = 0

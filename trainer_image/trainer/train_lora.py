@@ -21,8 +21,8 @@ from trainer import defaults
 from trainer.arguments import arguments
 from trainer.data import Conversations, Example, is_held_out, read_conversations
 from trainer.failures import ExpectedFailure, exit_with
-from trainer.files import describe, move_in, read_manifest, sha256_of_file, sha256_of_text
-from trainer.progress import Progress
+from trainer.files import describe, digest_of, move_in, read_manifest, sha256_of_file, sha256_of_text
+from trainer.progress import METRICS, Progress
 
 if TYPE_CHECKING:
     from trainer.world import World
@@ -32,8 +32,11 @@ _SETTINGS = ("epochs", "max_steps", "lr", "rank", "alpha", "target_modules", "ba
 _EVALUATION = ("eval_share", "eval_steps", "patience")
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Checks what was given before the model is loaded, trains, and publishes the adapter."""
+def main(argv: list[str] | None = None) -> str | None:
+    """Checks what was given before the model is loaded, trains, and publishes the adapter.
+
+    Returns the last word of the process that published it.
+    """
     options = arguments(argv, __doc__)
     conversations = read_conversations(options.train_jsonl, "assistant", options.max_broken_share)
     from trainer.world import joined
@@ -42,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
         if world.writes:
             options.output_dir.mkdir(parents=True, exist_ok=True)
         train(options, conversations, world)
+        return _last_word(options.output_dir) if world.writes else None
 
 
 def train(options: argparse.Namespace, conversations: Conversations, world: World) -> None:
@@ -177,9 +181,19 @@ def _publish(adapted: Any, output_dir: Path, progress: Progress, manifest: dict[
     config.target_modules = sorted(config.target_modules)
     adapted.save_pretrained(scratch, safe_serialization=True)
     (scratch / "README.md").unlink(missing_ok=True)  # peft's empty model card says nothing
-    files = {"files": describe(scratch), "job_uid": os.environ.get("LIFTGATE_JOB_UID")}
-    move_in(scratch, output_dir, manifest | files)
+    files = describe(scratch)
+    # Not one of the adapter's own files: its speeds differ from run to run, and equal adapters have equal hashes.
+    (scratch / METRICS).write_text(progress.curve_lines(), encoding="utf-8")
+    records = {name: described for name, described in describe(scratch).items() if name not in files}
+    job = os.environ.get("LIFTGATE_JOB")  # namespace/name, set by whoever submits the job
+    move_in(scratch, output_dir, manifest | {"files": files, "records": records, "job": job})
     print(f"adapter and manifest are in {output_dir}", flush=True)
+
+
+def _last_word(output_dir: Path) -> str:
+    """Example: adapter 6f1d0c5be2a94d37 loss 0.412"""
+    manifest = read_manifest(output_dir) or {}
+    return f"adapter {digest_of(manifest['files'])} loss {manifest['metrics']['last_loss']:.3f}"
 
 
 def _metrics(progress: Progress, patience: int | None) -> dict[str, Any]:
