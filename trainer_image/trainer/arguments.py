@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from trainer import defaults
 from trainer.failures import ExpectedFailure
@@ -14,8 +13,8 @@ def arguments(argv: list[str] | None = None, description: str | None = None) -> 
     parser = argparse.ArgumentParser(prog="python -m trainer.train_lora", description=description)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--base_model", required=True, help="folder of the base model, or a cached name")
-    parser.add_argument("--train_jsonl", required=True, type=Path, help='lines {"id": ..., "messages": [...]}')
-    parser.add_argument("--output_dir", required=True, type=Path, help="where the adapter appears")
+    parser.add_argument("--train_jsonl", required=True, help='file or URI: lines {"id": ..., "messages": [...]}')
+    parser.add_argument("--output_dir", required=True, help="folder or URI where the adapter appears")
     _add_learning(parser)
     _add_evaluation(parser)
     _add_machine(parser)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from trainer.files import sha256_of_file, sync, write_atomically
 from trainer.progress import Progress
+from trainer.store import Place
 from trainer.world import World
 
 _STATE = "state.safetensors"
@@ -89,10 +90,15 @@ class State:
 class Keeper:
     """The checkpoints of one run."""
 
-    folder: Path
+    output: Place
     run: str
     """Names everything that the result depends on; checkpoints of another run are never taken over."""
     every_steps: int
+
+    @property
+    def folder(self) -> Path:
+        """Where they are on this machine."""
+        return self.output.folder / "checkpoints"
 
     def save(self, state: State) -> None:
         """Writes the state after a step, and removes all but the newest two."""
@@ -104,8 +110,10 @@ class Keeper:
         digest = sha256_of_file(target / _STATE)
         marker = {"run": self.run, "sha256": digest, "progress": asdict(state.progress)}
         write_atomically(target / _MARKER, json.dumps(marker))
+        self.output.send(target / _STATE, target / _MARKER)
         for old in sorted(self.folder.glob("step-*"))[:-_KEPT]:
             shutil.rmtree(old)
+            self.output.remove(old)
 
     def restore(self, state: State) -> None:
         """Loads the newest whole checkpoint of this very run; with none, the run starts at step 0."""
@@ -122,6 +130,7 @@ class Keeper:
     def clear(self) -> None:
         """Removes all checkpoints."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.output.remove(self.folder)
 
     def _whole(self, candidate: Path) -> Progress | None:
         marker = candidate / _MARKER

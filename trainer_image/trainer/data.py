@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.failures import ExpectedFailure
+from trainer.files import sha256_of_file
 
 Messages = list[dict[str, str]]
 
@@ -38,6 +39,8 @@ class Conversations:
     """The lines that are conversations, in order."""
     broken: list[int]
     """The numbers of the lines that are not, counted from 1."""
+    sha256: str
+    """Of the file."""
 
 
 def read_conversations(path: Path, last_role: str, max_broken_share: float = 0.0) -> Conversations:
@@ -46,8 +49,6 @@ def read_conversations(path: Path, last_role: str, max_broken_share: float = 0.0
     Up to the share, broken lines are left out. Above it, they are named by their numbers in one error, so that a file
     is mended in one go. Empty lines count nothing.
     """
-    if not path.is_file():
-        raise ExpectedFailure(f"Expected a JSONL file at {path}, found none. Check the path and the volume.")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     read = {number: _parse(line) for number, line in enumerate(lines, start=1) if line.strip()}
     if not read:
@@ -62,7 +63,7 @@ def read_conversations(path: Path, last_role: str, max_broken_share: float = 0.0
     if broken:
         print(f"{path}: {found} They are left out.", file=sys.stderr, flush=True)
     left_out = set(broken)
-    return Conversations([row for number, row in read.items() if number not in left_out], broken)
+    return Conversations([row for number, row in read.items() if number not in left_out], broken, sha256_of_file(path))
 
 
 def is_held_out(example_id: str, share: float) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _TERMINATION_LOG = "/dev/termination-log"
+_START_AGAIN = 138  # the code that the training operator keeps for it
 _MOST_BYTES = 4096  # Kubernetes cuts off what is longer
 
 
@@ -23,9 +24,15 @@ class ExpectedFailure(Exception):
 
 
 class PeerLost(ExpectedFailure):
-    """Another process of the job did not take part: the one failure that a new start may mend."""
+    """Another process of the job did not take part, which a new start may mend."""
 
-    exit_code = 138  # the code that the training operator keeps for "start me again"
+    exit_code = _START_AGAIN
+
+
+class StoreFailed(ExpectedFailure):
+    """The object store did not do what it was asked, which a new start may mend."""
+
+    exit_code = _START_AGAIN
 
 
 class Diverged(ExpectedFailure):

@@ -2,10 +2,11 @@
 
     python -m trainer.train_lora --base_model DIR --train_jsonl FILE --output_dir DIR --epochs 2 --lr 2e-4
 
+Files and folders may be URIs of an object store (see trainer.store).
 As several processes it is started by torchrun or as a PyTorchJob (see trainer.world); the result is the same.
 An adapter is there when `manifest.json` is: it is written last and holds the hash of every other file.
 Exit code 0: trained, or found trained already. 2: something given is wrong. 3: the loss diverged.
-138: another process of the job was lost, start again with --resume.
+138: another process of the job or the object store was lost, start again with --resume.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from trainer import defaults
 from trainer.arguments import arguments
 from trainer.data import Conversations, Example, is_held_out, read_conversations
 from trainer.failures import ExpectedFailure, exit_with
-from trainer.files import describe, digest_of, move_in, read_manifest, sha256_of_file, sha256_of_text
+from trainer.files import MANIFEST, describe, digest_of, move_in, read_manifest, sha256_of_text
 from trainer.progress import METRICS, Progress
+from trainer.store import Place, file_at, place
 
 if TYPE_CHECKING:
     from trainer.world import World
@@ -38,17 +40,19 @@ def main(argv: list[str] | None = None) -> str | None:
     Returns the last word of the process that published it.
     """
     options = arguments(argv, __doc__)
-    conversations = read_conversations(options.train_jsonl, "assistant", options.max_broken_share)
-    from trainer.world import joined
+    with file_at(options.train_jsonl) as data, place(options.output_dir) as output:
+        conversations = read_conversations(data, "assistant", options.max_broken_share)
+        from trainer.world import joined
 
-    with joined(options.peer_timeout) as world:
-        if world.writes:
-            options.output_dir.mkdir(parents=True, exist_ok=True)
-        train(options, conversations, world)
-        return _last_word(options.output_dir) if world.writes else None
+        with joined(options.peer_timeout) as world:
+            if world.writes:
+                output.folder.mkdir(parents=True, exist_ok=True)
+                output.fetch()
+            train(options, conversations, output, world)
+            return _last_word(output.folder) if world.writes else None
 
 
-def train(options: argparse.Namespace, conversations: Conversations, world: World) -> None:
+def train(options: argparse.Namespace, conversations: Conversations, output: Place, world: World) -> None:
     """One run from the base model to the published adapter."""
     import torch
 
@@ -57,22 +61,22 @@ def train(options: argparse.Namespace, conversations: Conversations, world: Worl
     from trainer.schedule import Schedule
 
     model, tokenizer = base.load(options.base_model, options.precision)
-    description = _describe_run(options, base.revision(options.base_model, model), tokenizer)
+    description = _describe_run(options, conversations, base.revision(options.base_model, model), tokenizer)
     run = sha256_of_text(json.dumps(description, sort_keys=True))
     _refuse_another_run(world, run)
-    if world.agreed(world.writes and _trained_already(options.output_dir, run)):
+    if world.agreed(world.writes and _trained_already(output.folder, run, options.output_dir)):
         return
     learnt, held_out, data = _examples(options, conversations, model, tokenizer)
     torch.manual_seed(options.seed)  # before the adapter is made: that is where its first weights are drawn
     adapted = _with_adapter(model, options, description["base_model"]["revision"])
-    keeper = Keeper(options.output_dir / "checkpoints", run, options.checkpoint_steps)
+    keeper = Keeper(output, run, options.checkpoint_steps)
     schedule = Schedule(learnt, options.epochs, options.max_steps, options.batch_size, options.seed, options.lr)
     evaluation = loop.Evaluation(held_out, options.eval_steps, options.patience)
     training = loop.Loop(adapted, _pad(tokenizer), schedule, evaluation, keeper, world, options.gradient_accumulation)
     progress = training.run(options.resume)
     if world.writes:
         metrics = _metrics(progress, options.patience) | data | {"processes": world.size}
-        _publish(adapted, options.output_dir, progress, {"run": run, **description, "metrics": metrics})
+        _publish(adapted, output, progress, {"run": run, **description, "metrics": metrics})
         keeper.clear()
     world.agreed(None)  # nobody leaves before the adapter is there
 
@@ -126,7 +130,9 @@ def _with_adapter(model: Any, options: argparse.Namespace, revision: str) -> Any
         ) from error
 
 
-def _describe_run(options: argparse.Namespace, revision: str, tokenizer: Any) -> dict[str, Any]:
+def _describe_run(
+    options: argparse.Namespace, conversations: Conversations, revision: str, tokenizer: Any
+) -> dict[str, Any]:
     """Everything that the result depends on; its hash names the run, for checkpoints and for repeated starts."""
     from trainer import base
 
@@ -136,7 +142,7 @@ def _describe_run(options: argparse.Namespace, revision: str, tokenizer: Any) ->
             "sha256": base.tokenizer_hash(tokenizer),
             "chat_template_sha256": sha256_of_text(str(tokenizer.chat_template)),
         },
-        "data": {"sha256": sha256_of_file(options.train_jsonl)},
+        "data": {"sha256": conversations.sha256},
         "settings": {name: getattr(options, name) for name in (*_SETTINGS, *_EVALUATION)}
         | {"dropout": defaults.DROPOUT, "precision": base.precise(options.precision)},
         "seed": options.seed,
@@ -152,8 +158,8 @@ def _refuse_another_run(world: World, run: str) -> None:
         )
 
 
-def _trained_already(output_dir: Path, run: str) -> bool:
-    manifest = read_manifest(output_dir)
+def _trained_already(folder: Path, run: str, output_dir: str) -> bool:
+    manifest = read_manifest(folder)
     if manifest is None:
         return False
     if manifest["run"] != run:
@@ -174,8 +180,8 @@ def _report_examples(kept: int, read: int, max_length: int) -> None:
     print(f"{kept} of {read} examples have at most {max_length} tokens", flush=True)
 
 
-def _publish(adapted: Any, output_dir: Path, progress: Progress, manifest: dict[str, Any]) -> None:
-    scratch = output_dir / f".saving-{os.getpid()}"
+def _publish(adapted: Any, output: Place, progress: Progress, manifest: dict[str, Any]) -> None:
+    scratch = output.folder / f".saving-{os.getpid()}"
     config = adapted.peft_config["default"]
     # peft keeps these as a set and writes it in any order; sorted, equal adapters have equal hashes.
     config.target_modules = sorted(config.target_modules)
@@ -186,13 +192,14 @@ def _publish(adapted: Any, output_dir: Path, progress: Progress, manifest: dict[
     (scratch / METRICS).write_text(progress.curve_lines(), encoding="utf-8")
     records = {name: described for name, described in describe(scratch).items() if name not in files}
     job = os.environ.get("LIFTGATE_JOB")  # namespace/name, set by whoever submits the job
-    move_in(scratch, output_dir, manifest | {"files": files, "records": records, "job": job})
-    print(f"adapter and manifest are in {output_dir}", flush=True)
+    move_in(scratch, output.folder, manifest | {"files": files, "records": records, "job": job})
+    output.send(*(output.folder / name for name in (*files, *records, MANIFEST)))
+    print(f"adapter and manifest are in {output.address or output.folder}", flush=True)
 
 
-def _last_word(output_dir: Path) -> str:
+def _last_word(folder: Path) -> str:
     """Example: adapter 6f1d0c5be2a94d37 loss 0.412"""
-    manifest = read_manifest(output_dir) or {}
+    manifest = read_manifest(folder) or {}
     return f"adapter {digest_of(manifest['files'])} loss {manifest['metrics']['last_loss']:.3f}"
 
 
