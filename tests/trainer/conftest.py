@@ -55,3 +55,10 @@ def training_arguments(smollm2: str, examples: Path, output: Path) -> list[str]:
 def argv(smollm2: str, examples: Path) -> Callable[..., list[str]]:
     """The arguments of the same training into another folder, with more of them at the end."""
     return lambda output, *more: [*training_arguments(smollm2, examples, output), *more]
+
+
+@pytest.fixture(scope="session")
+def tiny_gemma2(smollm2: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    from tiny_gemma2 import save_tiny_gemma2
+
+    return str(save_tiny_gemma2(tmp_path_factory.mktemp("gemma2"), smollm2))

@@ -84,11 +84,12 @@ def test_a_killed_run_asks_only_what_is_not_answered_yet(
     requests: Path, smollm2: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from trainer import generate
+    from trainer.files import sha256_of_file
 
     given = ["--base_model", smollm2, "--requests", str(requests), "--output", str(tmp_path / "a.jsonl")]
     given += ["--max_new_tokens", "4"]
-    options = generate.arguments(given)
-    partial = generate._partial_file(options, generate.Answerer(smollm2).revision)
+    depends_on = [generate.Answerer(smollm2).revision, None, sha256_of_file(requests), 4]
+    partial = generate.partial_file(tmp_path / "a.jsonl", depends_on)
     kept = {"id": "q-1", "text": "kept", "tokens": 1, "finish": "stop"}
     partial.write_text(json.dumps(kept) + '\n{"id": "q-2", "te')
     generate.main(given)

@@ -31,10 +31,11 @@ def test_the_manifest_describes_the_adapter_and_the_loss_falls(trained: Path, ex
 
     content = manifest(trained)
     present = {path.name for path in trained.iterdir()}
-    assert present == {"adapter_config.json", "adapter_model.safetensors", "manifest.json"}
-    assert set(content["files"]) == present - {"manifest.json"}
+    adapter = {"adapter_config.json", "adapter_model.safetensors"}
+    assert present == adapter | {"metrics.jsonl", "manifest.json"}
+    assert (set(content["files"]), set(content["records"])) == (adapter, {"metrics.jsonl"})
     assert content["data"]["sha256"] == sha256_of_file(examples)
-    assert content["job_uid"] is None
+    assert content["job"] is None
     assert len(content["metrics"]["loss"]) == content["metrics"]["steps"] == STEPS
     assert content["metrics"]["last_loss"] < content["metrics"]["first_loss"]
     config = json.loads((trained / "adapter_config.json").read_text())

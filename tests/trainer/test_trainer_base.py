@@ -46,7 +46,7 @@ def test_only_the_answer_is_learnt_and_its_end_token_is(loaded: tuple[Any, Any],
 def test_the_loss_of_a_padded_batch_is_that_of_its_examples_alone(loaded: tuple[Any, Any], examples: Path) -> None:
     import torch
 
-    from trainer.loop import completion_loss
+    from trainer.loss import completion_loss
 
     model, tokenizer = loaded
     batch = rendered(loaded, examples)
@@ -66,7 +66,7 @@ def test_the_loss_of_a_padded_batch_is_that_of_its_examples_alone(loaded: tuple[
 def test_gradients_of_examples_side_by_side_are_those_of_the_batch(loaded: tuple[Any, Any], examples: Path) -> None:
     import torch
 
-    from trainer.loop import completion_loss, set_gradients
+    from trainer.loss import completion_loss, set_gradients
 
     model, tokenizer = loaded
     batch, weight = rendered(loaded, examples)[:3], model.model.layers[0].self_attn.q_proj.weight
@@ -77,9 +77,27 @@ def test_gradients_of_examples_side_by_side_are_those_of_the_batch(loaded: tuple
     weight.grad = None
 
 
+@pytest.mark.parametrize("pieces", [2, 3, 9])
+def test_gradients_do_not_depend_on_the_pieces_of_a_batch(loaded: tuple[Any, Any], examples: Path, pieces: int) -> None:
+    import torch
+
+    from trainer.loss import set_gradients
+
+    model, tokenizer = loaded
+    batch, weight = rendered(loaded, examples), model.model.layers[0].self_attn.q_proj.weight
+    whole = set_gradients(model, tokenizer.pad_token_id, batch, 50, [weight])
+    expected = weight.grad
+    cut = set_gradients(model, tokenizer.pad_token_id, batch, 50, [weight], pieces)
+    assert cut == pytest.approx(whole, rel=1e-5)
+    torch.testing.assert_close(weight.grad, expected, rtol=1e-3, atol=1e-5)
+    assert set_gradients(model, tokenizer.pad_token_id, [], 50, [weight], pieces) == 0
+    assert not weight.grad.any()
+    weight.grad = None
+
+
 def test_every_token_weighs_the_same_whatever_batch_it_is_in() -> None:
     from trainer.data import Example
-    from trainer.loop import Schedule
+    from trainer.schedule import Schedule
 
     long, short = Example((1,), (2,) * 50), Example((1,), (2,) * 10)
     assert Schedule([long, short], 1, None, 1, 0, 1.0).completion_tokens == 30
@@ -88,7 +106,7 @@ def test_every_token_weighs_the_same_whatever_batch_it_is_in() -> None:
 
 def test_the_learning_rate_rises_and_falls_to_almost_nothing() -> None:
     from trainer.data import Example
-    from trainer.loop import Schedule
+    from trainer.schedule import Schedule
 
     schedule = Schedule([Example((1,), (2,))] * 20, 1, None, 1, 0, 1.0)
     rates = [schedule.rate(step) for step in range(1, 21)]
@@ -99,7 +117,7 @@ def test_the_learning_rate_rises_and_falls_to_almost_nothing() -> None:
 
 def test_a_schedule_of_fewer_steps_than_its_epochs_stops_there() -> None:
     from trainer.data import Example
-    from trainer.loop import Schedule
+    from trainer.schedule import Schedule
 
     examples = [Example((1,), (2,))] * 5
     assert Schedule(examples, 2, None, 2, 0, 1.0).steps == 6

@@ -32,10 +32,12 @@ def test_every_broken_line_is_named_in_one_error(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_and_a_missing_one_are_told_apart(tmp_path: Path) -> None:
+    from trainer.store import file_at
+
     with pytest.raises(ExpectedFailure, match="empty file"):
         read_conversations(write(tmp_path / "t.jsonl", ""), last_role="assistant")
-    with pytest.raises(ExpectedFailure, match="found none"):
-        read_conversations(tmp_path / "absent.jsonl", last_role="assistant")
+    with pytest.raises(ExpectedFailure, match="found none"), file_at(str(tmp_path / "absent.jsonl")):
+        pass
 
 
 def test_an_epoch_holds_every_example_once_and_follows_from_its_seed() -> None:
@@ -60,11 +62,16 @@ def test_an_adapter_without_a_manifest_is_no_adapter_and_a_changed_file_is_found
     (scratch / "weights").write_text("w")
     with pytest.raises(ExpectedFailure, match="did not end"):
         verified_manifest(target)
-    move_in(scratch, target, {"files": describe(scratch)})
+    (scratch / "curve").write_text("c")
+    described = describe(scratch)
+    parts = {name: {file: described[file]} for name, file in (("files", "weights"), ("records", "curve"))}
+    move_in(scratch, target, parts)
     assert verified_manifest(target) == read_manifest(target)
-    (target / "weights").write_text("v")
-    with pytest.raises(ExpectedFailure, match="found another one"):
-        verified_manifest(target)
+    for name, text in (("weights", "w"), ("curve", "c")):
+        (target / name).write_text("v")
+        with pytest.raises(ExpectedFailure, match="found another one"):
+            verified_manifest(target)
+        (target / name).write_text(text)
 
 
 @pytest.mark.parametrize("module", ["train_lora", "generate"])
@@ -75,17 +82,31 @@ def test_an_expected_failure_is_one_sentence_and_exit_code_2(tmp_path: Path, mod
         "generate": ("--requests", data, "--output", tmp_path / "out.jsonl"),
     }[module]
     command = [sys.executable, "-m", f"trainer.{module}", "--base_model", "absent", *map(str, given)]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(TRAINER.parent)}
-    )
+    environment = os.environ | {"PYTHONPATH": str(TRAINER.parent), "TERMINATION_LOG": str(tmp_path / "last-word")}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert ended.returncode == 2
     assert "lines broken: 1" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+    assert (tmp_path / "last-word").read_text() == ended.stderr.strip()
+
+
+def test_the_last_word_of_a_failure_fits_into_what_kubernetes_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainer.failures import exit_with
+
+    def main() -> None:
+        raise ExpectedFailure("x" + 3000 * "é")
+
+    monkeypatch.setenv("TERMINATION_LOG", str(tmp_path / "last-word"))
+    with pytest.raises(SystemExit):
+        exit_with(main)
+    assert (tmp_path / "last-word").read_bytes() == ("x" + 2047 * "é").encode()
 
 
 def test_the_trainer_imports_only_what_its_image_holds() -> None:
-    allowed = {"torch", "transformers", "peft", "safetensors", "trainer"} | sys.stdlib_module_names
+    allowed = {"torch", "transformers", "peft", "safetensors", "jinja2", "fsspec", "trainer"} | sys.stdlib_module_names
     for path in TRAINER.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -97,12 +118,12 @@ def test_the_image_pins_what_the_tests_run_with() -> None:
     from importlib.metadata import version
 
     pins = (TRAINER.parent / "requirements.txt").read_text().splitlines()
-    pinned = dict(line.split("==") for line in pins if not line.startswith("#"))
+    pinned = dict(line.split("==") for line in pins if "==" in line)
     assert {name: version(name).partition("+")[0] for name in pinned} == pinned
 
 
 def test_requests_must_end_with_the_user(tmp_path: Path) -> None:
     path = write(tmp_path / "r.jsonl", json.dumps({"id": "a", "messages": [{"role": "user", "content": "q"}]}))
-    assert read_conversations(path, last_role="user")[0]["id"] == "a"
+    assert read_conversations(path, last_role="user").rows[0]["id"] == "a"
     with pytest.raises(ExpectedFailure, match="'assistant'"):
         read_conversations(path, last_role="assistant")

@@ -8,15 +8,21 @@ from typing import Any
 
 import torch
 import transformers
+from jinja2 import TemplateError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from trainer.data import Example, Messages
 from trainer.failures import ExpectedFailure
 from trainer.files import sha256_of_file, sha256_of_text
 
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
-def load(base_model: str) -> tuple[Any, Any]:
-    """(model, tokenizer) from a folder, or from the local Hugging Face cache; never from the network."""
+
+def load(base_model: str, precision: str = "auto") -> tuple[Any, Any]:
+    """(model, tokenizer) from a folder, or from the local Hugging Face cache; never from the network.
+
+    precision: of the base model's weights, a name of PRECISIONS; an adapter's own are always fp32.
+    """
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     if "OMP_NUM_THREADS" not in os.environ:
@@ -29,7 +35,7 @@ def load(base_model: str) -> tuple[Any, Any]:
             base_model,
             local_files_only=True,
             use_safetensors=True,
-            dtype=_dtype(),
+            dtype=PRECISIONS[precise(precision)],
             attn_implementation=_attention(config),
         )
     except (OSError, ValueError) as error:
@@ -38,6 +44,14 @@ def load(base_model: str) -> tuple[Any, Any]:
             "Give the folder of a model, or a name that is in the local Hugging Face cache."
         ) from error
     return model.to(device()), tokenizer
+
+
+def precise(precision: str) -> str:
+    """What `auto` stands for on this machine."""
+    if precision != "auto":
+        return precision
+    # On CPUs without bf16 instructions, bf16 was measured 10 times slower than fp32.
+    return "bf16" if device().type == "cuda" else "fp32"
 
 
 def device() -> torch.device:
@@ -66,9 +80,27 @@ def stop_ids(model: Any, tokenizer: Any) -> set[int]:
     return {token for token in (*named, tokenizer.eos_token_id) if token is not None}
 
 
+def rendered_text(tokenizer: Any, messages: Messages, ask: bool) -> str:
+    """A conversation as the model reads it; with `ask`, up to where its answer begins.
+
+    Where the template refuses the system role, as gemma's does, a system message stands before the first user message.
+    Training and generation both come through here, so a prompt is the same text in both.
+    Example: system "Be short.", user "Hi" -> with gemma: user "Be short.\n\nHi"
+    """
+    try:
+        return _applied(tokenizer, messages, ask)
+    except TemplateError as error:
+        if messages[0]["role"] != "system":
+            raise _refused(error) from error
+    try:
+        return _applied(tokenizer, _without_system_role(messages), ask)
+    except TemplateError as error:
+        raise _refused(error) from error
+
+
 def prompt_text(tokenizer: Any, messages: Messages) -> str:
     """The conversation as the model reads it, up to where its answer begins."""
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    return rendered_text(tokenizer, messages, ask=True)
 
 
 def token_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
@@ -83,7 +115,7 @@ def render(tokenizer: Any, stops: set[int], messages: Messages) -> Example:
     completion "Yo<|im_end|>". The line break that the template writes after the end token is not learnt.
     """
     prompt = prompt_text(tokenizer, messages[:-1])
-    whole = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    whole = rendered_text(tokenizer, messages, ask=False)
     if not whole.startswith(prompt):
         raise ExpectedFailure(
             "Expected the chat template to write a conversation as its prompt plus the answer, found that it "
@@ -105,9 +137,22 @@ def left_padded(rows: list[tuple[int, ...]], pad: int) -> tuple[torch.Tensor, to
     return ids.to(device()), mask.to(device()), positions.to(device())
 
 
-def _dtype() -> torch.dtype:
-    # On CPUs without bf16 instructions, bf16 was measured 10 times slower than fp32.
-    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+def _applied(tokenizer: Any, messages: Messages, ask: bool) -> str:
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask))
+
+
+def _without_system_role(messages: Messages) -> Messages:
+    system, *others = messages
+    if not others or others[0]["role"] != "user":
+        return messages
+    return [{**others[0], "content": f"{system['content']}\n\n{others[0]['content']}"}, *others[1:]]
+
+
+def _refused(error: TemplateError) -> ExpectedFailure:
+    return ExpectedFailure(
+        f"Expected conversations that the model's chat template accepts, found one that it refuses ({error}). "
+        "Let user and assistant take turns, the user first."
+    )
 
 
 def _attention(config: Any) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainer.failures import ExpectedFailure
+from trainer.files import sha256_of_file
 
 Messages = list[dict[str, str]]
 
@@ -28,25 +31,51 @@ class Example:
         return len(self.prompt) + len(self.completion)
 
 
-def read_conversations(path: Path, last_role: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Conversations:
+    """What a JSONL file holds."""
+
+    rows: list[dict[str, Any]]
+    """The lines that are conversations, in order."""
+    broken: list[int]
+    """The numbers of the lines that are not, counted from 1."""
+    sha256: str
+    """Of the file."""
+
+
+def read_conversations(path: Path, last_role: str, max_broken_share: float = 0.0) -> Conversations:
     """Lines `{"id": ..., "messages": [{"role": ..., "content": ...}, ...]}` whose last message has this role.
 
-    Every broken line is named by its number in one error, so that a file is mended in one go.
+    Up to the share, broken lines are left out. Above it, they are named by their numbers in one error, so that a file
+    is mended in one go. Empty lines count nothing.
     """
-    if not path.is_file():
-        raise ExpectedFailure(f"Expected a JSONL file at {path}, found none. Check the path and the volume.")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     read = {number: _parse(line) for number, line in enumerate(lines, start=1) if line.strip()}
-    broken = [number for number, row in read.items() if not _is_conversation(row, last_role)]
-    if broken:
-        named = ", ".join(map(str, broken[:_LINES_NAMED])) + (", ..." if len(broken) > _LINES_NAMED else "")
-        raise ExpectedFailure(
-            f"Expected every line of {path} to be a JSON object with an id and messages, the last of them by "
-            f"{last_role!r}; found {len(broken)} of {len(read)} lines broken: {named}. Mend or remove them."
-        )
     if not read:
         raise ExpectedFailure(f"Expected examples in {path}, found an empty file. Check what wrote it.")
-    return list(read.values())
+    broken = [number for number, row in read.items() if not _is_conversation(row, last_role)]
+    found = f"found {len(broken)} of {len(read)} lines broken: {_named(broken)}."
+    if len(broken) > max_broken_share * len(read) or len(broken) == len(read):
+        raise ExpectedFailure(
+            f"Expected every line of {path} to be a JSON object with an id and messages, the last of them by "
+            f"{last_role!r}; {found} Mend or remove them."
+        )
+    if broken:
+        print(f"{path}: {found} They are left out.", file=sys.stderr, flush=True)
+    left_out = set(broken)
+    return Conversations([row for number, row in read.items() if number not in left_out], broken, sha256_of_file(path))
+
+
+def is_held_out(example_id: str, share: float) -> bool:
+    """Whether an example is for evaluation. It follows from its id alone: more examples move none to the other side.
+
+    Example: share=0.25 -> about every fourth id, and all of those with share=0.5 too
+    """
+    return int(hashlib.sha256(example_id.encode()).hexdigest()[:8], 16) < share * 2**32
+
+
+def _named(lines: list[int]) -> str:
+    return ", ".join(map(str, lines[:_LINES_NAMED])) + (", ..." if len(lines) > _LINES_NAMED else "")
 
 
 def _parse(line: str) -> Any:

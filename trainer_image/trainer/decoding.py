@@ -24,9 +24,16 @@ class Beginning:
     cache: DynamicCache
 
     @classmethod
-    def of(cls, model: Any, prompts: Sequence[tuple[int, ...]]) -> Beginning:
-        """The longest beginning that the prompts share, short of a whole prompt, since each must have a token left."""
+    def of(cls, model: Any, prompts: Sequence[tuple[int, ...]], max_new_tokens: int) -> Beginning:
+        """The longest beginning that the prompts share, short of a whole prompt, since each must have a token left.
+
+        None is taken where a sliding window would not reach over all of a row: the padding of a short prompt stands
+        behind the beginning, and would fill the window in its place.
+        """
         shared = tuple(os.path.commonprefix(list(prompts)))[: min(map(len, prompts)) - 1]
+        window = getattr(model.config, "sliding_window", None)
+        if window and max(map(len, prompts)) + max_new_tokens > window:
+            shared = ()
         cache = DynamicCache(config=model.config)
         if shared:
             with torch.inference_mode():

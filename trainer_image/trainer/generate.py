@@ -2,6 +2,7 @@
 
     python -m trainer.generate --base_model DIR --requests FILE --output FILE [--adapter_dir DIR]
 
+Files and folders may be URIs of an object store (see trainer.store).
 Requests: lines {"id": ..., "messages": [...]}. Answers: lines {"id", "text", "tokens", "finish": "stop"|"length"}
 in the order of the requests. The output appears whole; a killed run started again goes on where it was.
 Exit code 0: answered. 2: something given is wrong.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +21,8 @@ from typing import Any, Literal
 from trainer import defaults
 from trainer.data import Messages, chunks, read_conversations
 from trainer.failures import ExpectedFailure, exit_with
-from trainer.files import sha256_of_file, sha256_of_text, verified_manifest, write_atomically
+from trainer.files import sha256_of_text, verified_manifest, write_atomically
+from trainer.store import Place, beside, file_at, folder_at
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Answerer:
         prompts = [self._prompt(messages, max_new_tokens) for messages in conversations]
         if not prompts:
             return
-        beginning = Beginning.of(self.model, prompts)
+        beginning = Beginning.of(self.model, prompts, max_new_tokens)
 
         def answered(batch: list[int]) -> list[tuple[int, Answer]]:
             rows = greedy(self.model, [prompts[index] for index in batch], self._stops, max_new_tokens, beginning)
@@ -118,9 +121,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m trainer.generate", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--base_model", required=True, help="folder of the base model, or a cached name")
-    parser.add_argument("--requests", required=True, type=Path, help='lines {"id": ..., "messages": [...]}')
-    parser.add_argument("--output", required=True, type=Path, help="JSONL file of the answers")
-    parser.add_argument("--adapter_dir", type=Path, help="output folder of trainer.train_lora")
+    parser.add_argument("--requests", required=True, help='file or URI: lines {"id": ..., "messages": [...]}')
+    parser.add_argument("--output", required=True, help="JSONL file of the answers, or its URI")
+    parser.add_argument("--adapter_dir", help="output of trainer.train_lora")
     parser.add_argument("--max_new_tokens", type=int, default=defaults.MAX_NEW_TOKENS)
     parser.add_argument("--batch_size", type=int, default=defaults.ANSWER_BATCH_SIZE)
     return parser.parse_args(argv)
@@ -129,36 +132,45 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Checks what was given before the model is loaded, answers what is not answered yet, writes the output."""
     options = arguments(argv)
-    requests = read_conversations(options.requests, last_role="user")
-    _refuse_repeated_ids(requests)
-    if options.adapter_dir is not None:
-        verified_manifest(options.adapter_dir)
-    answerer = Answerer(options.base_model, options.adapter_dir, options.batch_size)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial_file(options, answerer.revision)
-    known = _answered(partial)
-    _answer_missing(answerer, [row for row in requests if row["id"] not in known], partial, options)
-    known = _answered(partial)
-    write_atomically(options.output, "".join(json.dumps(known[row["id"]]) + "\n" for row in requests))
-    partial.unlink()
+    with ExitStack() as opened:
+        asked = opened.enter_context(file_at(options.requests))
+        requests = read_conversations(asked, last_role="user")
+        _refuse_repeated_ids(requests.rows)
+        adapter = opened.enter_context(folder_at(options.adapter_dir)) if options.adapter_dir else None
+        manifest = verified_manifest(adapter) if adapter else None
+        answerer = Answerer(options.base_model, adapter, options.batch_size)
+        where, output = opened.enter_context(beside(options.output))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        depends_on = [answerer.revision, manifest, requests.sha256, options.max_new_tokens]
+        partial = partial_file(output, depends_on)
+        where.fetch_file(partial)
+        known = _answered(partial)
+        missing = [row for row in requests.rows if row["id"] not in known]
+        _answer_missing(answerer, missing, partial, where, options.max_new_tokens)
+        known = _answered(partial)
+        write_atomically(output, "".join(json.dumps(known[row["id"]]) + "\n" for row in requests.rows))
+        where.send(output)
+        where.remove(partial)
+        partial.unlink()
 
 
 def _answer_missing(
-    answerer: Answerer, requests: list[dict[str, Any]], partial: Path, options: argparse.Namespace
+    answerer: Answerer, requests: list[dict[str, Any]], partial: Path, where: Place, max_new_tokens: int
 ) -> None:
     with partial.open("a", encoding="utf-8") as file:
-        answers = answerer.answers([row["messages"] for row in requests], options.max_new_tokens)
+        answers = answerer.answers([row["messages"] for row in requests], max_new_tokens)
         for done, (index, answer) in enumerate(answers, start=1):
             file.write(json.dumps({"id": requests[index]["id"], **asdict(answer)}) + "\n")
             file.flush()
             print(f"answer {done}/{len(requests)}", flush=True)
+            if done % answerer.batch_size == 0:
+                where.send(partial)
 
 
-def _partial_file(options: argparse.Namespace, revision: str) -> Path:
-    """Named after everything that an answer depends on, so that answers of another model are never taken over."""
-    adapter = options.adapter_dir and sha256_of_file(options.adapter_dir / "manifest.json")
-    inputs = [revision, adapter, sha256_of_file(options.requests), options.max_new_tokens]
-    return options.output.with_name(f".{options.output.name}.{sha256_of_text(json.dumps(inputs))[:16]}")
+def partial_file(output: Path, depends_on: list[Any]) -> Path:
+    """Where answers wait until all are there. Named after everything that an answer depends on, so that answers of
+    another model are never taken over."""
+    return output.with_name(f".{output.name}.{sha256_of_text(json.dumps(depends_on))[:16]}")
 
 
 def _answered(partial: Path) -> dict[str, dict[str, Any]]:

@@ -29,13 +29,19 @@ def test_every_argument_is_one_that_the_trainer_knows(monkeypatch: pytest.Monkey
     from pathlib import Path
 
     monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "trainer_image"))
-    from trainer.train_lora import arguments
+    from trainer.arguments import arguments
 
-    block = TrainingBlock(
-        **{"base_model": "m", "open_groups": ["staff"], "epochs": 1, "max_steps": 2, "lr": 0.1, "rank": 4},
-        **{"alpha": 8, "batch_size": 2, "seed": 3, "max_length": 64},
-    )
+    given = {
+        **{"epochs": 1, "max_steps": 2, "lr": 0.1, "rank": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj"]},
+        **{"batch_size": 2, "gradient_accumulation": 2, "precision": "bf16", "seed": 3, "max_length": 64},
+        **{"max_broken_share": 0.1, "eval_share": 0.2, "eval_steps": 5, "patience": 2},
+    }
+    block = TrainingBlock.model_validate({"base_model": "m", "open_groups": ["staff"], **given})
     seeds = ["--base_model", "m", "--train_jsonl", "t", "--output_dir", "o"]
-    options = arguments([*seeds, *block.trainer_arguments()])
-    assert (options.epochs, options.max_steps, options.lr, options.rank) == (1, 2, 0.1, 4)
-    assert (options.alpha, options.batch_size, options.seed, options.max_length) == (8, 2, 3, 64)
+    options = vars(arguments([*seeds, *block.trainer_arguments()]))
+    assert {name: options[name] for name in given} == given
+
+
+def test_patience_without_anything_to_evaluate_on_is_refused() -> None:
+    with pytest.raises(ValidationError, match="Expected eval_share with patience"):
+        TrainingBlock(base_model="m", open_groups=["staff"], patience=2)
