@@ -189,6 +189,7 @@ def _store(runtime: Runtime, run: Run, release: int, rows: list[dict[str, Any]],
             uri=str(folder),
             counts=canonical_json(counts),
             lineage=canonical_json({row["id"]: row["lineage"] for row in rows}),
+            dataset_revision=run.adapter.dataset_revision,
             run_id=run.run_id,
         )
     return digest

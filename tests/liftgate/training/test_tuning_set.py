@@ -35,12 +35,13 @@ def lamps(judged: Any) -> Any:
     return judged
 
 
-def write(lamps: Any, *examples: dict[str, Any], **training: Any) -> Run:
+def write(lamps: Any, *examples: dict[str, Any], note: str | None = None, **training: Any) -> Run:
     """The files of an adapter, and a run about it."""
     (lamps.folder / "examples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in examples))
     path = lamps.folder / "adapters" / "small.yaml"
     files = {"knowledge_base": "../knowledge_bases/small.yaml", "examples": "../examples.jsonl"}
-    path.write_text(yaml.safe_dump({"name": "small", **files, "training": {**TRAINING, **training}}))
+    content = {"name": "small", **files, "dataset_revision": note, "training": {**TRAINING, **training}}
+    path.write_text(yaml.safe_dump(content))
     lamps.runs += 1
     return freeze_configuration(lamps.runtime, path, f"adapter_small:run-{lamps.runs}", Scope(), Allowances())
 
@@ -148,6 +149,12 @@ def test_same_input_gives_the_same_digest_and_is_stored_once(lamps: Any) -> None
     assert (folder(lamps, first) / "train.jsonl").read_bytes() == text
     assert lamps.count("tuning_sets") == 1
     assert build_tuning_set(lamps.runtime, write(lamps, examples[0])) != first
+
+
+def test_note_of_an_outside_version_is_kept_and_changes_no_digest(lamps: Any) -> None:
+    noted = build_tuning_set(lamps.runtime, write(lamps, REFUSAL, note="lakefs:4f2a"))
+    assert build_tuning_set(lamps.runtime, write(lamps, REFUSAL)) == noted
+    assert lamps.query("SELECT dataset_revision AS r FROM tuning_sets") == [{"r": "lakefs:4f2a"}]
 
 
 def test_trainer_reads_ids_and_messages_only(lamps: Any) -> None:
