@@ -16,6 +16,8 @@ from liftgate.training.adapters import adapters, register_adapter, tuning_set_of
 from liftgate.training.due import stop_if_nothing_to_do
 from liftgate.training.train import train
 
+CALL = {"name": "open_desk", "arguments": {"desk": "front", "minutes": 30}}
+
 
 def better(side: str, question: Question, found: Found) -> str:
     """Answers that keep the schema with the adapter, and say the same as plain text without it."""
@@ -160,6 +162,31 @@ def test_newer_adapter_must_hold_what_the_live_adapter_shows_too(judged: Any) ->
     assert {name for name, outcome in outcomes.items() if outcome == "fail"} == {
         f"guard {metric} against live" for metric in ("answer_match", "citation_correct", "groundedness")
     }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "guard", "kpi"),
+    [
+        ({"call": CALL}, json.dumps(CALL), "tool_name", "tool_arguments"),
+        ({"label": "opening_hours"}, "opening_hours", "refusal_correct", "label_match"),
+    ],
+    ids=["call", "label"],
+)
+def test_adapter_that_learns_calls_or_labels_is_judged_by_their_metrics(
+    judged: Any, wanted: dict[str, Any], said: str, guard: str, kpi: str
+) -> None:
+    judged.questions = [
+        {**one, "must_contain": [], **wanted} if one["id"][0] == "q" else one for one in judged.questions
+    ]
+    judged.write_questions()
+    run = adapter_run(judged, file={"gate": {"kpi": kpi, "guards": [{"metric": guard}]}})
+    candidate = register_adapter(judged.runtime, run, stored_tuning_set(judged), trained(judged))
+    said_by = {"candidate": said, "baseline": "Perhaps."}
+    assert judged.compare_answers(run, candidate, lambda side, *_: said_by[side]) == "promote"
+    assert judged.query("SELECT DISTINCT metric FROM evidence WHERE metric = 'answer_match'") == []
+    verdict = judged.query("SELECT verdict FROM verdicts ORDER BY n DESC LIMIT 1")[0]["verdict"]
+    assert [check["candidate"] for check in verdict["checks"] if check["name"] == f"kpi {kpi}"] == [1.0]
+    assert ("candidate: macro-F1 of labels 1.000" in verdict["notes"]) == ("label" in wanted)
 
 
 def test_run_goes_on_until_the_newest_adapter_is_judged(judged: Any) -> None:

@@ -79,6 +79,19 @@ def test_example_is_a_prompt_with_retrieved_context_and_the_answer_that_is_wante
     assert row["tokens"] > 40
 
 
+def test_example_may_teach_the_call_of_a_tool_or_a_label(lamps: Any) -> None:
+    call = {"name": "switch", "arguments": {"lamp": 1, "on": True}}
+    rows = built(
+        lamps,
+        example("first", "lamp-0.md", output=None, call=call),
+        example("second", "lamp-1.md", output=None, label="all_night"),
+        REFUSAL,
+    )
+    assert [row["form"] for row in rows if row["expected"] == "answer"] == ["call", "label"]
+    assert json.loads(rows[0]["messages"][1]["content"]) == call
+    assert rows[1]["messages"][1]["content"] == "all_night"
+
+
 def test_refusal_is_the_prompt_s_sentence_and_keeps_its_near_miss_context(lamps: Any) -> None:
     (row,) = built(lamps, REFUSAL)
     assert row["expected"] == "refuse"
@@ -189,8 +202,12 @@ def test_every_broken_line_of_the_examples_is_named(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     with pytest.raises(ConfigurationError, match=r"(?s)line 2: .*line 3: "):
         read_examples(path)
-    path.write_text("\n".join([json.dumps(REFUSAL | {"output": example("a", "b")["output"]})]))
-    with pytest.raises(ConfigurationError, match="none for a refusal"):
+    for two in (REFUSAL | {"output": example("a", "b")["output"]}, example("a", "b", label="lamps")):
+        path.write_text(json.dumps(two))
+        with pytest.raises(ConfigurationError, match="one of output, call and label for an answer, and none for a ref"):
+            read_examples(path)
+    path.write_text(json.dumps(example("a", "b", output=None, call={"name": " ", "arguments": {}})))
+    with pytest.raises(ConfigurationError, match="name of a tool, found an empty one"):
         read_examples(path)
     path.write_text("")
     with pytest.raises(ConfigurationError, match="no line"):
