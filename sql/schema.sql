@@ -30,10 +30,28 @@ CREATE TABLE public.adapters (
     uri text NOT NULL,
     manifest jsonb NOT NULL,
     run_id text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    release integer,
+    prompt text,
+    dataset_revision text,
+    job_uid text,
+    job text GENERATED ALWAYS AS ((manifest ->> 'job'::text)) STORED,
+    base_revision text GENERATED ALWAYS AS ((manifest #>> '{base_model,revision}'::text[])) STORED,
+    tokenizer_sha256 text GENERATED ALWAYS AS ((manifest #>> '{tokenizer,sha256}'::text[])) STORED,
+    chat_template_sha256 text GENERATED ALWAYS AS ((manifest #>> '{tokenizer,chat_template_sha256}'::text[])) STORED
 );
 
 COMMENT ON COLUMN public.adapters.settings IS 'Fingerprint of the training settings: with base and tuning set it says whether training is due.';
+
+COMMENT ON COLUMN public.adapters.release IS 'The release whose index and prompt the tuning set was built with.';
+
+COMMENT ON COLUMN public.adapters.prompt IS 'Version of that release''s prompt.';
+
+COMMENT ON COLUMN public.adapters.dataset_revision IS 'As in tuning_sets, when the adapter was registered.';
+
+COMMENT ON COLUMN public.adapters.job_uid IS 'The uid that the orchestrator gave the job; null where none did.';
+
+COMMENT ON COLUMN public.adapters.job IS 'The job that wrote the adapter: namespace/name.';
 
 CREATE TABLE public.answers (
     key text NOT NULL,
@@ -371,8 +389,11 @@ CREATE TABLE public.tuning_sets (
     counts jsonb NOT NULL,
     lineage jsonb NOT NULL,
     run_id text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    dataset_revision text
 );
+
+COMMENT ON COLUMN public.tuning_sets.dataset_revision IS 'What an outside tool calls the examples (a commit of lakeFS, a revision of DVC): a note, part of no hash.';
 
 CREATE TABLE public.turn_queue (
     kb text NOT NULL,
@@ -498,6 +519,8 @@ ALTER TABLE ONLY public.verdicts
     ADD CONSTRAINT verdicts_pkey PRIMARY KEY (kb, n);
 
 CREATE INDEX access_to_apply ON public.document_access USING btree (kb) WHERE (applied_serial < serial);
+
+CREATE INDEX adapters_of_a_knowledge_base ON public.adapters USING btree (kb, created_at);
 
 CREATE INDEX chunks_of_a_document ON ONLY public.chunks USING btree (collection_id, source, uri);
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from liftgate.answering.adapter_files import require_whole_adapter
 from liftgate.errors import ConfigurationError, JobFailed
 from liftgate.local.models import model_folder
 from liftgate.releases.makeup import Makeup
@@ -55,9 +56,14 @@ class LocalGenerator:
         self._makeup = makeup
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """One answer for each request, as they come, in any order. Raises JobFailed with the program's last line."""
+        """One answer for each request, as they come, in any order. Raises JobFailed with the program's last line.
+
+        Raises ArtifactCorrupt before the model is loaded, where the adapter is not the one that was registered.
+        """
         if not requests:
             return
+        if self._makeup.adapter is not None:
+            require_whole_adapter(self._makeup.adapter, self._makeup.base.model, self._settings.models_dir)
         with tempfile.TemporaryDirectory(prefix="liftgate-answers-") as scratch:
             asked, answered = Path(scratch, "requests.jsonl"), Path(scratch, "answers.jsonl")
             asked.write_text("".join(json.dumps(vars(one)) + "\n" for one in requests), encoding="utf-8")

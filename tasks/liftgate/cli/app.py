@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from liftgate.cli import releases
+from liftgate.cli import adapters, releases
 from liftgate.errors import ConfigurationError, LiftgateError
 
 CONFIGURATION_EXIT_CODE = 2
@@ -36,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(releases.app, name="releases")
+app.add_typer(adapters.app, name="adapters")
 database_app = typer.Typer(help="The database of Liftgate.", no_args_is_help=True)
 app.add_typer(database_app, name="db")
 

@@ -20,6 +20,8 @@ class Adapter(Block):
     """The file of the knowledge base whose answers it improves."""
     examples: ExistingPath
     """The tuning examples (JSONL)."""
+    dataset_revision: str | None = None
+    """What your own versioning calls these examples, like a commit of lakeFS or DVC: a note, kept with the adapter."""
     run_on: tuple[Literal["index", "cadence"], ...] = ()
     """What starts it besides a person: a promoted index, or `schedule`."""
     schedule: str = "0 4 * * 0"

@@ -96,7 +96,8 @@ class AnswerGate(CommonGate):
     """The gate of a prompt or an adapter: its KPI must improve, the answers must not get worse."""
 
     METRICS: ClassVar[frozenset[str]] = frozenset(
-        {"schema_valid", "answer_match", "citation_correct", "groundedness", "refusal_correct"}
+        ("schema_valid", "answer_match", "citation_correct", "groundedness", "refusal_correct")
+        + ("tool_name", "tool_arguments", "label_match")
     )
 
     guards: tuple[Guard, ...] = Field(

@@ -1,10 +1,10 @@
-"""Generated answers: format, facts, citations, groundedness and refusals, one row per question and metric.
+"""Generated answers: form, facts, citations, groundedness and refusals, one row per question and metric.
 
 An answer is read as JSON only if it is exactly one JSON object (see gate/cheap.py); a code fence or a
 sentence around it makes it plain text, on both sides alike. Questions that must be refused have rows of
-refusal_correct alone. An answerable question that was refused has 0 for answer_match, citation_correct and
-groundedness, since it gave the asker nothing; schema_valid is about what the model wrote, so there is no
-row where the model was not called.
+refusal_correct alone. An answerable question has rows of what it expects: a text, the call of a tool (tool_name,
+tool_arguments) or a label (label_match). Where it was refused they are 0, since it gave the asker nothing; but
+schema_valid is about what the model wrote, so there is no row where the model was not called.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from liftgate.evaluation.evidence import Row, Side
+from liftgate.evaluation.forms import calls_rightly, is_label, macro_f1, names_the_tool
 from liftgate.evaluation.plain_text import comparable
 from liftgate.evaluation.questions import Question
 from liftgate.evaluation.retrieval_metrics import Context
 from liftgate.gate.cheap import CITATION, as_schema, groundedness
 
 SERVED = ("answer_match", "citation_correct", "groundedness")
+"""What a text is measured by."""
+CALLED = ("tool_name", "tool_arguments")
+LABELLED = ("label_match",)
 TAG = re.compile(r"\[((?:doc|kb):[A-Za-z0-9._-]+)\]")
 
 
@@ -77,24 +81,52 @@ def answer_values(question: Question, answered: Answered | None, refusal: str) -
     Example: an answerable question refused by retrieval -> {"refusal_correct": 0.0, "answer_match": 0.0,
     "citation_correct": 0.0, "groundedness": 0.0}.
     """
+    served = _served(question)
     if answered is None or answered.missing:
-        named = ("refusal_correct", "schema_valid", *SERVED) if question.answerable else ("refusal_correct",)
-        return dict.fromkeys(named)
+        return dict.fromkeys(("refusal_correct", *(("schema_valid",) if served == SERVED else ()), *served))
     layer = answered.refused_by(refusal)
     values: dict[str, float | None] = {"refusal_correct": float((layer is None) == question.answerable)}
-    if not question.answerable:
-        return values
     text = answered.text or ""
-    if layer != "retrieval":
+    if served == SERVED and layer != "retrieval":
         values["schema_valid"] = float(as_schema(text) is not None)
     if layer is not None:
-        return values | dict.fromkeys(SERVED, 0.0)
-    return values | {
+        return values | dict.fromkeys(served, 0.0)
+    return values | _measured(question, text, answered.context)
+
+
+def _served(question: Question) -> tuple[str, ...]:
+    """The metrics of an answer that serves its asker."""
+    if not question.answerable:
+        return ()
+    return CALLED if question.call else LABELLED if question.label else SERVED
+
+
+def _measured(question: Question, text: str, context: Context) -> dict[str, float]:
+    if not question.answerable:
+        return {}
+    if question.call:
+        return {
+            "tool_name": float(names_the_tool(text, question.call)),
+            "tool_arguments": float(calls_rightly(text, question.call)),
+        }
+    if question.label:
+        return {"label_match": float(is_label(text, question.label))}
+    return {
         "answer_match": float(matches(text, question.must_contain)),
-        "citation_correct": float(cites_correctly(text, question, answered.context)),
-        "groundedness": summary_groundedness(text, answered.context),
-        "groundedness_raw": groundedness(text, context_text(answered.context)),
+        "citation_correct": float(cites_correctly(text, question, context)),
+        "groundedness": summary_groundedness(text, context),
+        "groundedness_raw": groundedness(text, context_text(context)),
     }
+
+
+def label_f1(questions: Sequence[Question], answers: Mapping[str, Answered]) -> float | None:
+    """Macro-F1 over the questions that expect a label, for the report; None where there is none.
+
+    An answer that is missing or was refused is a miss.
+    """
+    expected = [(question.id, question.label) for question in questions if question.label]
+    given = {name: answered.text for name, answered in answers.items()}
+    return macro_f1([(label, given.get(name)) for name, label in expected]) if expected else None
 
 
 def refusal_counts(questions: Sequence[Question], answers: Mapping[str, Answered], refusal: str) -> RefusalCounts:

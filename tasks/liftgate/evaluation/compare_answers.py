@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from liftgate.answering.answers import answer_questions, known_answers
 from liftgate.config.gate import AnswerGate
-from liftgate.evaluation.answer_metrics import Answered, answer_rows, refusal_counts
+from liftgate.evaluation.answer_metrics import Answered, answer_rows, label_f1, refusal_counts
 from liftgate.evaluation.conditions import Conditions, answer_conditions
 from liftgate.evaluation.counting import count_questions
 from liftgate.evaluation.evidence import Comparison, Row
@@ -78,6 +78,8 @@ def _compare(runtime: Runtime, run: Run, proposed: Release, conditions: Conditio
         refusal = parse_prompt(makeup.prompt.text).refusal
         rows += answer_rows(side, counted.questions, answers, refusal)
         notes.append(f"{side}: {refusal_counts(counted.questions, answers, refusal)}")
+        if (f1 := label_f1(counted.questions, answers)) is not None:
+            notes.append(f"{side}: macro-F1 of labels {f1:.3f}")
         if side == "candidate":
             leaks = find_leaks(counted.questions, {i: one.context for i, one in answers.items()}, readers)
     return Comparison(

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from liftgate.errors import ConfigurationError
 from liftgate.evaluation.families import Families
+from liftgate.evaluation.forms import Call
 from liftgate.evaluation.plain_text import quote_stands
 from liftgate.fingerprints import fingerprint
 
@@ -38,6 +39,10 @@ class Question:
     """Evidence, as it stands in a source: short, and inside one sentence or cell."""
     must_contain: tuple[tuple[str, ...], ...] = ()
     """Of each group of variants, one must stand in the answer."""
+    call: Call | None = None
+    """In place of must_contain: the call of a tool that the answer must be."""
+    label: str | None = None
+    """In place of must_contain: the label that the answer must be."""
     slices: tuple[str, ...] = ()
     judged: tuple[Literal["retrieval", "answers"], ...] = ("retrieval",)
     """Which evaluations it belongs to."""
@@ -84,7 +89,13 @@ def read_questions(path: str | Path) -> list[Question]:
 
 def digest(questions: Iterable[Question]) -> str:
     """The fingerprint of a set of questions, whatever its order. Part of the evaluation fingerprint."""
-    return fingerprint(sorted((asdict(question) for question in questions), key=lambda item: item["id"]))
+    return fingerprint(sorted((_told(question) for question in questions), key=lambda item: item["id"]))
+
+
+def _told(question: Question) -> dict[str, Any]:
+    """Without fields that came later and are not used, so that no file was judged on other questions by an upgrade."""
+    later = ("call", "label")
+    return {name: value for name, value in asdict(question).items() if name not in later or value is not None}
 
 
 def standing(question: Question, texts: Sequence[str | None], asker_may_read: bool | None = None) -> Standing:
@@ -165,12 +176,16 @@ def _inconsistencies(question: Question) -> list[str]:
     answerable, hidden = question.answerable, question.why == "hidden"
     named = question.id.strip() and question.question.strip() and question.family.strip()
     blank = any(not group or not all(text.strip() for text in group) for group in question.must_contain)
-    no_facts = answerable and "answers" in question.judged and not question.must_contain
+    forms = [bool(question.must_contain), question.call is not None, question.label is not None]
+    vague = answerable and "answers" in question.judged and not any(forms)
     wrong = {
         "id, question and family must not be empty; fill them": not named,
         "it is answerable and has no sources; name the documents that answer it": answerable and not question.sources,
         "it is answerable and has no quote; copy the evidence from a source": answerable and not question.quote.strip(),
-        "its answers are judged and it has no must_contain; name what an answer must hold": no_facts,
+        "its answers are judged and it has no must_contain, call or label; name what an answer must be": vague,
+        "it has more than one of must_contain, call and label; keep one": sum(forms) > 1,
+        "its label is empty; fill or remove it": question.label is not None and not question.label.strip(),
+        "it must be refused and has a call or label; remove that": not answerable and any(forms[1:]),
         "must_contain has an empty group or variant; fill or remove it": blank,
         "it must be refused and has no `why`; write absent or hidden": not answerable and not question.why,
         "it is hidden and has no sources; name what the asker may not read": hidden and not question.sources,

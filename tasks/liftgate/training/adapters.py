@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liftgate.database import queries
+from liftgate.answering.adapter_files import digest_of_files, require_base, verified_manifest
+from liftgate.database import Connection, queries
 from liftgate.errors import ArtifactCorrupt, PromotionRefused
-from liftgate.fingerprints import canonical_json, fingerprint
+from liftgate.fingerprints import canonical_json
 from liftgate.releases.ledger import live
 from liftgate.releases.makeup import AdapterPart, BasePart, Makeup
 from liftgate.releases.propose import propose
@@ -19,17 +18,17 @@ from liftgate.training.train import identity_of
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
-MANIFEST = "manifest.json"
 
-
-def register_adapter(runtime: Runtime, run: Run, tuning_set: str, folder: str) -> int:
+def register_adapter(runtime: Runtime, run: Run, tuning_set: str, folder: str, job_uid: str | None = None) -> int:
     """Verify what the trainer wrote, register it, and propose the release that has it. Returns the release's number.
 
-    Raises ArtifactCorrupt where a file does not have the hash in the trainer's manifest.
+    `job_uid` is what the orchestrator called the job. Raises ArtifactCorrupt where a file does not have the hash in
+    the trainer's manifest, or the adapter was made from another tuning set or base model than this run's.
     """
     manifest = verified_manifest(Path(folder))
-    digest = fingerprint(manifest["files"])
-    identity = identity_of(runtime, run, tuning_set)
+    _require_tuning_set(manifest, tuning_set, folder)
+    require_base(manifest, run.adapter.training.base_model, runtime.settings.models_dir)
+    digest = digest_of_files(manifest)
     with runtime.database.transaction() as connection:
         queries().register_adapter(
             connection,
@@ -37,8 +36,10 @@ def register_adapter(runtime: Runtime, run: Run, tuning_set: str, folder: str) -
             name=run.adapter.name,
             uri=folder,
             manifest=canonical_json(manifest),
+            job_uid=job_uid,
+            dataset_revision=run.adapter.dataset_revision,
             run_id=run.run_id,
-            **identity,
+            **identity_of(runtime, run, tuning_set),
         )
     return propose(
         runtime,
@@ -62,20 +63,19 @@ def tuning_set_of(runtime: Runtime, digest: str) -> str:
     return str(row["tuning_set"])
 
 
-def verified_manifest(folder: Path) -> dict[str, Any]:
-    """The trainer's manifest, once every file has its hash. It is written last: without it there is nothing."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ArtifactCorrupt(f"Expected a finished adapter in {folder}, found no {MANIFEST}. Clear train.")
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for name, expected in manifest["files"].items():
-        found = _sha256(folder / name)
-        if found != expected["sha256"]:
-            raise ArtifactCorrupt(
-                f"Expected {name} of {folder} to have the hash {expected['sha256'][:12]}, found "
-                f"{found[:12] if found else 'no such file'}. Restore the file, or train again."
-            )
-    return manifest
+def adapters(connection: Connection, kb: str, digest_begins: str = "") -> list[dict[str, Any]]:
+    """Every registered adapter of a knowledge base with what it came from, oldest first."""
+    return list(queries().adapters(connection, kb=kb, digest_begins=digest_begins))
+
+
+def _require_tuning_set(manifest: dict[str, Any], tuning_set: str, folder: str) -> None:
+    """The digest of a tuning set is the hash of its file, which the trainer writes down as what it read."""
+    found = manifest["data"]["sha256"]
+    if found != tuning_set:
+        raise ArtifactCorrupt(
+            f"Expected the adapter in {folder} to be trained on tuning set {tuning_set[:12]}, found that it read "
+            f"{found[:12]}. Clear train."
+        )
 
 
 def _with_adapter(runtime: Runtime, run: Run, adapter: AdapterPart, revision: str) -> Makeup:
@@ -86,10 +86,3 @@ def _with_adapter(runtime: Runtime, run: Run, adapter: AdapterPart, revision: st
         raise PromotionRefused(f"Expected a live release of {run.kb} to improve, found none. Run kb_{run.kb}.")
     base = BasePart(model=run.adapter.training.base_model, revision=revision)
     return current.makeup.model_copy(update={"base": base, "adapter": adapter})
-
-
-def _sha256(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

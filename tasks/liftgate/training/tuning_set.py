@@ -19,6 +19,7 @@ from liftgate.answering.base_model import base_tokenizer
 from liftgate.database import queries
 from liftgate.errors import ConfigurationError, PromotionRefused
 from liftgate.evaluation.families import Families, read_families
+from liftgate.evaluation.forms import Call
 from liftgate.evaluation.plain_text import quote_stands
 from liftgate.evaluation.questions import read_questions
 from liftgate.evaluation.sides import readers_of
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
 
+Form = Literal["schema", "call", "label"]
+
+
 @dataclass(frozen=True)
 class Output:
     """What the adapter should write. Citations are filled in from the context."""
@@ -44,7 +48,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Example:
-    """A question with the answer that behaves as wanted. A refusal has no output: it is the prompt's own sentence."""
+    """A question with the answer that behaves as wanted: an output, the call of a tool, or a label.
+
+    A refusal has none of them: it is the prompt's own sentence.
+    """
 
     id: str
     question: str
@@ -54,10 +61,20 @@ class Example:
     sources: tuple[str, ...] = ()
     quote: str = ""
     output: Output | None = None
+    call: Call | None = None
+    label: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.output is None) != (self.expected == "refuse"):
-            raise ValueError("expected an output for an answer, and none for a refusal")
+        given = [part for part in (self.output, self.call, self.label) if part is not None]
+        if len(given) != (self.expected == "answer"):
+            raise ValueError("expected one of output, call and label for an answer, and none for a refusal")
+        if self.label is not None and not self.label.strip():
+            raise ValueError("expected a label, found an empty one")
+
+    @property
+    def form(self) -> Form:
+        """In which form it answers, unless it refuses."""
+        return "call" if self.call else "label" if self.label else "schema"
 
 
 @dataclass(frozen=True)
@@ -141,6 +158,7 @@ def _row(example: Example, found: Found, limits: _Limits, prompt: Prompt) -> dic
         "id": example.id,
         "messages": [*messages, answer],
         "expected": example.expected,
+        "form": example.form,
         "context_ids": [f"doc:{hit.doc_id}" for hit in chunks],
         "open": all(limits.open(hit.uri) for hit in chunks),
         "golden_family": any(limits.families.of(hit.uri) in limits.golden for hit in chunks),
@@ -149,10 +167,14 @@ def _row(example: Example, found: Found, limits: _Limits, prompt: Prompt) -> dic
 
 
 def _completion(example: Example, evidence: list[Hit], prompt: Prompt) -> str:
-    """What to write: the prompt's sentence for a refusal, else JSON, citations first.
+    """What to write: the prompt's sentence for a refusal, a call or a label as it is, else JSON, citations first.
 
     So the first token decides. With refusals as JSON, a small model cited a source and then refused all the same.
     """
+    if example.call is not None:
+        return example.call.as_answer()
+    if example.label is not None:
+        return example.label
     if example.output is None:
         return prompt.refusal
     output = example.output
@@ -189,6 +211,7 @@ def _store(runtime: Runtime, run: Run, release: int, rows: list[dict[str, Any]],
             uri=str(folder),
             counts=canonical_json(counts),
             lineage=canonical_json({row["id"]: row["lineage"] for row in rows}),
+            dataset_revision=run.adapter.dataset_revision,
             run_id=run.run_id,
         )
     return digest

@@ -10,6 +10,7 @@ from liftgate.answering.answers import _key
 from liftgate.answering.base_model import base_revision
 from liftgate.database import queries
 from liftgate.errors import ConfigurationError, JobFailed
+from liftgate.local.models import SMOLLM2, model_folder
 from liftgate.prompts import parse_prompt
 from liftgate.releases.makeup import AdapterPart, BasePart, Makeup, PromptPart
 from liftgate.retrieval import Asked, context_of, retrieve
@@ -124,8 +125,11 @@ def test_model_answers_once_and_its_answers_are_kept(judged: Any) -> None:
 
 @pytest.mark.slow
 def test_failed_generation_is_an_error_with_the_programs_last_line(judged: Any, tmp_path: Path) -> None:
-    adapter = AdapterPart(digest="a", name="small", uri=str(tmp_path / "no-such-adapter"))
-    makeup = changed(judged.release(1).makeup, adapter=adapter, max_new_tokens=8)
-    with pytest.raises(JobFailed, match="no-such-adapter"):
+    tokenizer = model_folder(SMOLLM2, judged.runtime.settings.models_dir) / "tokenizer.json"
+    (tmp_path / "no-weights").mkdir()
+    (tmp_path / "no-weights" / "tokenizer.json").symlink_to(tokenizer.resolve())
+    base = BasePart(model=str(tmp_path / "no-weights"))
+    makeup = changed(judged.release(1).makeup, base=base, max_new_tokens=8)
+    with pytest.raises(JobFailed, match="no-weights"):
         answer_questions(judged.runtime, makeup, [DESK])
     assert judged.count("answers") == 0

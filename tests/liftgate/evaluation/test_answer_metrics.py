@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,10 +11,12 @@ from liftgate.evaluation.answer_metrics import (
     answer_values,
     cheap_rows,
     cited_ids,
+    label_f1,
     matches,
     refusal_counts,
     summary_groundedness,
 )
+from liftgate.evaluation.forms import Call
 from liftgate.evaluation.questions import Question
 from liftgate.evaluation.retrieval_metrics import Context, ContextChunk
 from liftgate.gate.cheap import judge_rows
@@ -29,6 +32,8 @@ ASKED = Question(
     must_contain=(("sixteen weeks", "16 weeks"), ("paid",)),
 )
 HIDDEN = Question("q2", "Pay?", "pay", "refuse", why="hidden", sources=("finance/pay.md",))
+CALL = replace(ASKED, id="q3", must_contain=(), call=Call("book", {"room": "R-12"}))
+LABEL = replace(ASKED, id="q4", must_contain=(), label="payroll")
 CHUNKS = (
     ContextChunk("hr.leave.md", "hr/leave.md", "Leave", "Parents receive sixteen weeks of paid leave."),
     ContextChunk("hr.sick.md", "hr/sick.md", "Sick leave", "Report on the first day."),
@@ -145,6 +150,36 @@ def test_question_to_be_refused_is_judged_by_refusal_alone() -> None:
 
 def test_empty_refusal_sentence_refuses_nothing() -> None:
     assert answered("Anything.").refused_by("") is None
+
+
+def test_call_is_measured_by_its_tool_and_its_arguments_alone() -> None:
+    wrong = answer_values(CALL, answered('{"name": "book", "arguments": {"room": "R-13"}}'), REFUSAL)
+    assert wrong == {"refusal_correct": 1.0, "tool_name": 1.0, "tool_arguments": 0.0}
+    assert answer_values(CALL, answered(written()), REFUSAL)["tool_name"] == 0.0
+
+
+def test_label_is_measured_by_its_match_alone() -> None:
+    assert answer_values(LABEL, answered("Payroll."), REFUSAL) == {"refusal_correct": 1.0, "label_match": 1.0}
+
+
+@pytest.mark.parametrize(("question", "metrics"), [(CALL, {"tool_name", "tool_arguments"}), (LABEL, {"label_match"})])
+def test_call_or_label_that_did_not_come_is_missing_and_one_that_was_refused_is_0(
+    question: Question, metrics: set[str]
+) -> None:
+    missing, unseen, refused = (
+        answer_values(question, given, REFUSAL)
+        for given in (answered(None), answered(None, score=0.1), answered(f"{REFUSAL}"))
+    )
+    assert missing == dict.fromkeys({"refusal_correct", *metrics})
+    assert unseen == refused == dict.fromkeys({"refusal_correct", *metrics}, 0.0)
+
+
+def test_macro_f1_is_over_the_questions_that_expect_a_label() -> None:
+    other = replace(LABEL, id="q5", label="it")
+    answers = {"q1": answered("Anything."), "q4": answered("payroll"), "q5": answered("payroll")}
+    assert label_f1([ASKED, LABEL, other], answers) == pytest.approx((2 / 3 + 0) / 2)
+    assert label_f1([ASKED, LABEL], {}) == 0.0
+    assert label_f1([ASKED], answers) is None
 
 
 def test_refusals_are_counted_by_layer() -> None:

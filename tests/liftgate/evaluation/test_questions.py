@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from liftgate.errors import ConfigurationError
 from liftgate.evaluation.families import read_families
+from liftgate.evaluation.forms import Call
 from liftgate.evaluation.questions import (
     Question,
     crossing_families,
@@ -16,6 +17,7 @@ from liftgate.evaluation.questions import (
     read_questions,
     standing,
 )
+from liftgate.fingerprints import fingerprint
 
 ANSWER = {
     "id": "q1",
@@ -88,6 +90,42 @@ def test_all_errors_are_listed_at_once_with_their_lines(tmp_path: Path) -> None:
         "line 7: id 'q1' is also on line 1",
     ):
         assert part in message
+
+
+CALL = {"name": "book_room", "arguments": {"room": "R-12", "hours": 2}}
+
+
+def test_question_may_expect_a_call_or_a_label_in_place_of_a_text(tmp_path: Path) -> None:
+    plain = {name: value for name, value in ANSWER.items() if name != "must_contain"}
+    path = write(tmp_path, {**plain, "call": CALL}, {**plain, "id": "q2", "label": "facilities"})
+    called, labelled = read_questions(path)
+    assert called.call == Call("book_room", {"room": "R-12", "hours": 2})
+    assert labelled.label == "facilities"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"call": CALL}, "more than one of must_contain, call and label"),
+        ({"must_contain": [], "call": {"name": "book_room"}}, "field call.arguments: Field required"),
+        ({"must_contain": [], "call": {**CALL, "args": {}}}, "field call.args: Unexpected keyword argument"),
+        ({"must_contain": [], "call": {**CALL, "name": " "}}, "expected the name of a tool"),
+        ({"must_contain": [], "call": "book_room"}, "field call: "),
+        ({"must_contain": [], "label": " "}, "its label is empty"),
+        ({**REFUSE, "label": "pay"}, "must be refused and has a call or label"),
+    ],
+)
+def test_call_or_label_that_cannot_be_judged_is_named(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        read_questions(write(tmp_path, {**ANSWER, **changes}))
+
+
+def test_fields_that_came_later_change_no_digest_of_questions_without_them() -> None:
+    """Else an upgrade would have every candidate judged again."""
+    told = asdict(question())
+    assert told.pop("call") is told.pop("label") is None
+    assert digest([question()]) == fingerprint([told])
+    assert digest([question(label="pay")]) != digest([question()])
 
 
 @pytest.mark.parametrize("lines", [[], [""]])

@@ -1,66 +1,22 @@
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from trained_adapter import BASE, adapter_run, registered, stored_tuning_set, trained
 
-from liftgate.answering.base_model import base_revision
-from liftgate.database import queries
+from liftgate.answering import Request
+from liftgate.answering.adapter_files import verified_manifest
 from liftgate.errors import ArtifactCorrupt, PromotionRefused
 from liftgate.evaluation.questions import Question
 from liftgate.retrieval import Found
-from liftgate.runs import Allowances, Run, Scope, freeze_configuration
-from liftgate.training.adapters import register_adapter, tuning_set_of, verified_manifest
+from liftgate.training.adapters import adapters, register_adapter, tuning_set_of
 from liftgate.training.due import stop_if_nothing_to_do
 from liftgate.training.train import train
 
-BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
-
-
-def adapter_run(judged: Any, forced: bool = False, **training: Any) -> Run:
-    """A run about an adapter. Its examples are not read here: tuning sets are only named."""
-    folder = judged.folder / "adapters"
-    folder.mkdir(exist_ok=True)
-    (judged.folder / "examples.jsonl").touch()
-    files = {"knowledge_base": "../knowledge_bases/small.yaml", "examples": "../examples.jsonl"}
-    given = {"open_groups": ["staff"], "base_model": BASE, **training}
-    (folder / "small.yaml").write_text(yaml.safe_dump({"name": "small", **files, "training": given}))
-    judged.runs += 1
-    run_id = f"adapter_small:run-{judged.runs}"
-    return freeze_configuration(judged.runtime, folder / "small.yaml", run_id, Scope(forced=forced), Allowances())
-
-
-def trained(judged: Any, name: str = "one", revision: str | None = None) -> str:
-    """A folder as the trainer leaves it: files, and last a manifest with their hashes."""
-    folder: Path = judged.folder / "trained" / name
-    folder.mkdir(parents=True)
-    files = {"adapter_model.safetensors": f"weights of {name}".encode(), "adapter_config.json": b"{}"}
-    for file, data in files.items():
-        (folder / file).write_bytes(data)
-    revision = revision or base_revision(BASE, judged.runtime.settings.models_dir)
-    hashes = {file: {"sha256": hashlib.sha256(data).hexdigest()} for file, data in files.items()}
-    manifest = {"files": hashes, "base_model": {"revision": revision}}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return str(folder)
-
-
-def tuning_set(judged: Any, digest: str = "tuning-set-1") -> str:
-    """A tuning set that passed its suite."""
-    with judged.runtime.database.transaction() as connection:
-        empty = {"uri": "", "counts": "{}", "lineage": "{}", "run_id": "test"}
-        queries().store_tuning_set(connection, digest=digest, kb="small", **empty)
-        queries().store_validation(connection, kb="small", subject=digest, passed=True, report="{}", run_id="test")
-    return digest
-
-
-def registered(judged: Any) -> tuple[Run, str, int]:
-    """A run that registered an adapter, its tuning set, and the candidate."""
-    run, digest = adapter_run(judged), tuning_set(judged)
-    return run, digest, register_adapter(judged.runtime, run, digest, trained(judged))
+CALL = {"name": "open_desk", "arguments": {"desk": "front", "minutes": 30}}
 
 
 def better(side: str, question: Question, found: Found) -> str:
@@ -70,6 +26,12 @@ def better(side: str, question: Question, found: Found) -> str:
         return f"{best.text} [doc:{best.doc_id}]"
     answer = {"summary": best.text, "risk": "none", "next_steps": [], "citations": [f"doc:{best.doc_id}"]}
     return json.dumps(answer)
+
+
+def of(judged: Any) -> list[dict[str, Any]]:
+    """What the registry knows."""
+    with judged.runtime.database.transaction() as connection:
+        return adapters(connection, judged.name)
 
 
 def goes_on(judged: Any, digest: str, **changes: Any) -> bool:
@@ -97,7 +59,7 @@ def test_adapter_with_a_changed_byte_is_not_registered(judged: Any, file: str) -
     folder = Path(trained(judged))
     (folder / file).write_bytes((folder / file).read_bytes() + b" ")
     with pytest.raises(ArtifactCorrupt, match=file):
-        register_adapter(judged.runtime, adapter_run(judged), tuning_set(judged), str(folder))
+        register_adapter(judged.runtime, adapter_run(judged), stored_tuning_set(judged), str(folder))
     assert (judged.count("adapters"), judged.count("releases")) == (0, 1)
 
 
@@ -111,13 +73,69 @@ def test_adapter_without_a_manifest_or_with_a_file_missing_is_not_finished(judge
         verified_manifest(folder)
 
 
-def test_adapter_that_nobody_registered_has_no_tuning_set(judged: Any) -> None:
+def test_registry_says_what_an_adapter_came_from(judged: Any) -> None:
+    run, digest = adapter_run(judged, file={"dataset_revision": "lakefs:4f2a"}), stored_tuning_set(judged)
+    register_adapter(judged.runtime, run, digest, trained(judged), job_uid="uid-7")
+    (row,) = of(judged)
+    live, manifest = judged.release(1).makeup, row["manifest"]
+    assert (row["name"], row["tuning_set"], row["release"], row["prompt"]) == ("small", digest, 1, live.prompt.version)
+    assert row["base"] == f"{BASE}@{row['base_revision']}"
+    assert (row["tokenizer_sha256"], row["chat_template_sha256"]) == tuple(manifest["tokenizer"].values())
+    assert (row["job"], row["job_uid"], row["dataset_revision"]) == ("llm/adapter-small", "uid-7", "lakefs:4f2a")
+    assert (manifest["metrics"]["last_loss"], row["verdict"], row["live"]) == (1.25, None, False)
+    assert set(manifest["files"]) == {"adapter_model.safetensors", "adapter_config.json"}
+
+
+def test_registry_follows_the_verdict_and_what_is_live(judged: Any) -> None:
+    run, _, candidate = registered(judged)
+    judged.compare_answers(run, candidate, better)
+    assert (of(judged)[0]["verdict"], of(judged)[0]["live"]) == ("promote", False)
+    judged.end(run, candidate)
+    assert (of(judged)[0]["judged_as"], of(judged)[0]["live"]) == (candidate, True)
+
+
+def test_note_about_the_examples_is_part_of_no_hash(judged: Any) -> None:
+    _, digest, candidate = registered(judged)
+    noted = adapter_run(judged, file={"dataset_revision": "another commit"})
+    assert not judged.release(candidate).outcome
+    assert train(judged.runtime, noted, digest) == judged.release(candidate).makeup.adapter.uri
+    assert register_adapter(judged.runtime, noted, digest, judged.release(candidate).makeup.adapter.uri) == candidate
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"base_model": {"revision": "0" * 64}}, "weights [0-9a-f]{12} in place of 000000000000"),
+        ({"tokenizer": {"sha256": "0" * 64, "chat_template_sha256": "1" * 64}}, "tokenizer .*, chat template"),
+        ({"data": {"sha256": "another-set"}}, "tuning set tuning-set-1, found that it read another-set"),
+    ],
+    ids=["base", "tokenizer", "tuning set"],
+)
+def test_adapter_that_was_made_from_something_else_is_not_registered(judged: Any, changes: Any, named: str) -> None:
+    folder = trained(judged, **changes)
+    with pytest.raises(ArtifactCorrupt, match=named):
+        register_adapter(judged.runtime, adapter_run(judged), stored_tuning_set(judged), folder)
+    assert (judged.count("adapters"), judged.count("releases")) == (0, 1)
+
+
+def test_nothing_is_answered_with_other_files_than_were_registered(judged: Any) -> None:
+    """Another adapter in the same folder is whole by itself: only the registered digest tells."""
+    _, _, candidate = registered(judged)
+    makeup = judged.release(candidate).makeup
+    other = Path(trained(judged, "two"))
+    for file in other.iterdir():
+        (Path(makeup.adapter.uri) / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ArtifactCorrupt, match="Expected the files of adapter"):
+        list(judged.runtime.generator(makeup).answers([Request("a", [{"role": "user", "content": "Hello?"}])]))
+
+
+def test_adapter_that_nobody_registered_has_no_stored_tuning_set(judged: Any) -> None:
     with pytest.raises(ArtifactCorrupt, match="to be registered"):
         tuning_set_of(judged.runtime, "unknown")
 
 
 def test_adapter_needs_a_live_release_to_improve(small: Any) -> None:
-    run, digest = adapter_run(small), tuning_set(small)
+    run, digest = adapter_run(small), stored_tuning_set(small)
     with pytest.raises(PromotionRefused, match="live release"):
         register_adapter(small.runtime, run, digest, trained(small))
 
@@ -135,8 +153,8 @@ def test_newer_adapter_must_hold_what_the_live_adapter_shows_too(judged: Any) ->
     run, _, first = registered(judged)
     judged.compare_answers(run, first, lambda side, *asked: better(side, *asked) if side == "candidate" else "Nothing.")
     assert judged.end(run, first) == "promote"
-    digest = tuning_set(judged, "tuning-set-2")
-    second = register_adapter(judged.runtime, adapter_run(judged), digest, trained(judged, "two"))
+    digest = stored_tuning_set(judged, "tuning-set-2")
+    second = register_adapter(judged.runtime, adapter_run(judged), digest, trained(judged, "two", digest))
     assert judged.compare_answers(run, second, lambda side, *asked: empty) == "reject"
     checks = judged.query("SELECT verdict -> 'checks' AS c FROM verdicts ORDER BY n DESC LIMIT 1")[0]["c"]
     outcomes = {check["name"]: check["outcome"] for check in checks}
@@ -146,8 +164,33 @@ def test_newer_adapter_must_hold_what_the_live_adapter_shows_too(judged: Any) ->
     }
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said", "guard", "kpi"),
+    [
+        ({"call": CALL}, json.dumps(CALL), "tool_name", "tool_arguments"),
+        ({"label": "opening_hours"}, "opening_hours", "refusal_correct", "label_match"),
+    ],
+    ids=["call", "label"],
+)
+def test_adapter_that_learns_calls_or_labels_is_judged_by_their_metrics(
+    judged: Any, wanted: dict[str, Any], said: str, guard: str, kpi: str
+) -> None:
+    judged.questions = [
+        {**one, "must_contain": [], **wanted} if one["id"][0] == "q" else one for one in judged.questions
+    ]
+    judged.write_questions()
+    run = adapter_run(judged, file={"gate": {"kpi": kpi, "guards": [{"metric": guard}]}})
+    candidate = register_adapter(judged.runtime, run, stored_tuning_set(judged), trained(judged))
+    said_by = {"candidate": said, "baseline": "Perhaps."}
+    assert judged.compare_answers(run, candidate, lambda side, *_: said_by[side]) == "promote"
+    assert judged.query("SELECT DISTINCT metric FROM evidence WHERE metric = 'answer_match'") == []
+    verdict = judged.query("SELECT verdict FROM verdicts ORDER BY n DESC LIMIT 1")[0]["verdict"]
+    assert [check["candidate"] for check in verdict["checks"] if check["name"] == f"kpi {kpi}"] == [1.0]
+    assert ("candidate: macro-F1 of labels 1.000" in verdict["notes"]) == ("label" in wanted)
+
+
 def test_run_goes_on_until_the_newest_adapter_is_judged(judged: Any) -> None:
-    digest = tuning_set(judged)
+    digest = stored_tuning_set(judged)
     assert goes_on(judged, digest)
     run, _, candidate = registered(judged)
     assert goes_on(judged, digest)

@@ -35,12 +35,13 @@ def lamps(judged: Any) -> Any:
     return judged
 
 
-def write(lamps: Any, *examples: dict[str, Any], **training: Any) -> Run:
+def write(lamps: Any, *examples: dict[str, Any], note: str | None = None, **training: Any) -> Run:
     """The files of an adapter, and a run about it."""
     (lamps.folder / "examples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in examples))
     path = lamps.folder / "adapters" / "small.yaml"
     files = {"knowledge_base": "../knowledge_bases/small.yaml", "examples": "../examples.jsonl"}
-    path.write_text(yaml.safe_dump({"name": "small", **files, "training": {**TRAINING, **training}}))
+    content = {"name": "small", **files, "dataset_revision": note, "training": {**TRAINING, **training}}
+    path.write_text(yaml.safe_dump(content))
     lamps.runs += 1
     return freeze_configuration(lamps.runtime, path, f"adapter_small:run-{lamps.runs}", Scope(), Allowances())
 
@@ -76,6 +77,19 @@ def test_example_is_a_prompt_with_retrieved_context_and_the_answer_that_is_wante
         "citations": ["doc:lamp-0.md"],
     }
     assert row["tokens"] > 40
+
+
+def test_example_may_teach_the_call_of_a_tool_or_a_label(lamps: Any) -> None:
+    call = {"name": "switch", "arguments": {"lamp": 1, "on": True}}
+    rows = built(
+        lamps,
+        example("first", "lamp-0.md", output=None, call=call),
+        example("second", "lamp-1.md", output=None, label="all_night"),
+        REFUSAL,
+    )
+    assert [row["form"] for row in rows if row["expected"] == "answer"] == ["call", "label"]
+    assert json.loads(rows[0]["messages"][1]["content"]) == call
+    assert rows[1]["messages"][1]["content"] == "all_night"
 
 
 def test_refusal_is_the_prompt_s_sentence_and_keeps_its_near_miss_context(lamps: Any) -> None:
@@ -150,6 +164,12 @@ def test_same_input_gives_the_same_digest_and_is_stored_once(lamps: Any) -> None
     assert build_tuning_set(lamps.runtime, write(lamps, examples[0])) != first
 
 
+def test_note_of_an_outside_version_is_kept_and_changes_no_digest(lamps: Any) -> None:
+    noted = build_tuning_set(lamps.runtime, write(lamps, REFUSAL, note="lakefs:4f2a"))
+    assert build_tuning_set(lamps.runtime, write(lamps, REFUSAL)) == noted
+    assert lamps.query("SELECT dataset_revision AS r FROM tuning_sets") == [{"r": "lakefs:4f2a"}]
+
+
 def test_trainer_reads_ids_and_messages_only(lamps: Any) -> None:
     digest = build_tuning_set(lamps.runtime, write(lamps, example("first", "lamp-0.md")))
     (line,) = (folder(lamps, digest) / "train.jsonl").read_text().splitlines()
@@ -182,8 +202,12 @@ def test_every_broken_line_of_the_examples_is_named(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     with pytest.raises(ConfigurationError, match=r"(?s)line 2: .*line 3: "):
         read_examples(path)
-    path.write_text("\n".join([json.dumps(REFUSAL | {"output": example("a", "b")["output"]})]))
-    with pytest.raises(ConfigurationError, match="none for a refusal"):
+    for two in (REFUSAL | {"output": example("a", "b")["output"]}, example("a", "b", label="lamps")):
+        path.write_text(json.dumps(two))
+        with pytest.raises(ConfigurationError, match="one of output, call and label for an answer, and none for a ref"):
+            read_examples(path)
+    path.write_text(json.dumps(example("a", "b", output=None, call={"name": " ", "arguments": {}})))
+    with pytest.raises(ConfigurationError, match="name of a tool, found an empty one"):
         read_examples(path)
     path.write_text("")
     with pytest.raises(ConfigurationError, match="no line"):

@@ -35,13 +35,24 @@ def test_sound_tuning_set_passes(tmp_path):
     assert report.passed, report.message()
 
 
+CALL = '{"name": "open_ticket", "arguments": {"team": "it"}}'
+
+
+def test_calls_and_labels_are_forms_of_their_own(tmp_path):
+    call, label = example(1, CALL, form="call"), example(43, "payroll", form="label")
+    rows = [call, label, *(example(number) for number in range(2, 42))]
+    report = validate_tuning_set(rows, SETTINGS, docs_folder=tmp_path)
+    assert report.passed, report.message()
+
+
 CITES = '{"summary": "a", "risk": "b", "next_steps": [], "citations": [%s]}'
 
 
 @pytest.mark.parametrize(
     ("bad", "column"),
     [
-        (example(1, "not JSON [doc:hr.leave.md]"), "keeps_the_schema"),
+        (example(1, "not JSON [doc:hr.leave.md]"), "keeps_its_form"),
+        (example(1, CALL.replace("arguments", "args"), form="call"), "keeps_its_form"),
         (example(1, CITES % '"doc:hr.secret.md"'), "cites_its_context"),
         (example(1, CITES % ""), "cites_its_context"),
         (example(1, messages=[{"role": "user", "content": "Q"}]), "two_turns"),
