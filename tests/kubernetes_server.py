@@ -59,6 +59,8 @@ class KubernetesServer:
         self.faults: list[Fault] = []
         self.asked: list[str] = []
         self.made: list[str] = []
+        self.manifests: list[dict[str, Any]] = []
+        """Of every job that was made."""
         self.pod_status: dict[str, Any] = {}
         """Status of the pods of a job by its name, in place of what its processes say."""
         self.events: list[dict[str, Any]] = []
@@ -141,6 +143,7 @@ class KubernetesServer:
         if ref.adopted:
             return _status(409, f'pytorchjobs "{ref.name}" already exists')
         self.made.append(ref.name)
+        self.manifests.append(manifest)
         return 201, self._job(ref)
 
     def _read(self, namespace: str, name: str) -> Answer:

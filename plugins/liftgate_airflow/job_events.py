@@ -43,14 +43,14 @@ class JobEvent:
         self,
         cluster: Callable[[], outcome.Cluster],
         ref: JobRef,
-        result: str | None = None,
+        is_whole: Callable[[], bool],
         permanent_exit_codes: Collection[int] = (),
     ) -> outcome.Ending:
         """The end that this event tells of. Raises JobRefused where it tells of none: the job may still run."""
         if self.phase == REFUSED:
             raise JobRefused(self.message)
         if self.phase == Phase.SUCCEEDED:
-            return outcome.succeeded(ref, result)
+            return outcome.succeeded(ref, is_whole())
         if self.phase == Phase.LOST:
-            return outcome.lost(ref, self.message, result)
+            return outcome.lost(ref, self.message, is_whole())
         return outcome.failed(cluster(), ref, str(self), permanent_exit_codes)

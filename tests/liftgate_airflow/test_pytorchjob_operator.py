@@ -155,8 +155,7 @@ def test_a_job_that_vanished_is_success_only_with_its_own_whole_result(
     container = made["spec"]["pytorchReplicaSpecs"]["Master"]["template"]["spec"]["containers"][0]
     container["args"] += [str(tmp_path)]
     threading.Thread(target=_collect, args=(server, tmp_path, whole), daemon=True).start()
-    result = str(tmp_path / "manifest.json")
-    instance = airflow.run("PyTorchJobOperator", manifest=made, result_manifest=result, poll_seconds=1)
+    instance = airflow.run("PyTorchJobOperator", manifest=made, result=str(tmp_path), poll_seconds=1)
     assert instance.state == state
 
 

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -94,17 +95,22 @@ class Airflow:
 
     def start(self) -> None:
         """Make the metadata and start every component. They are healthy some seconds later."""
-        environment = self.environment()
+        environment = self.environment
         passwords = Path(environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
         passwords.write_text(json.dumps({USER: self.password}))
         passwords.chmod(0o600)
         migration = self._run("db", "migrate", environment=environment)
         if migration.wait() != 0:
             raise DemoFailed(f"Expected Airflow to make its tables, found that it failed. {self._see('db')}")
-        for component, options in _COMPONENTS.items():
-            if component == "api-server":
-                options = (*options, "--port", str(self.port))
-            self.processes[component] = self._run(component, *options, environment=environment)
+        for component in _COMPONENTS:
+            self.start_component(component)
+
+    def start_component(self, component: str) -> None:
+        """Start one of them, for the first time or after its end."""
+        options = _COMPONENTS[component]
+        if component == "api-server":
+            options = (*options, "--port", str(self.port))
+        self.processes[component] = self._run(component, *options, environment=self.environment)
 
     def require_alive(self) -> None:
         """Raise DemoFailed if a component has ended."""
@@ -131,8 +137,9 @@ class Airflow:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
+    @cached_property
     def environment(self) -> dict[str, str]:
-        """What every process gets: our settings, and nothing of an Airflow that exists already."""
+        """What every process gets: our settings and secrets, and nothing of an Airflow that exists already."""
         kept = {
             name: value
             for name, value in os.environ.items()

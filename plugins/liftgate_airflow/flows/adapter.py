@@ -9,6 +9,7 @@ from airflow.sdk import DAG, chain, task
 
 from liftgate_airflow.dag import asset, liftgate_dag, on_time, on_time_or_event
 from liftgate_airflow.flows.answers import judged_answers
+from liftgate_airflow.flows.jobs import job
 from liftgate_airflow.flows.outcome import outcome
 from liftgate_airflow.step import freeze_configuration, step
 
@@ -26,7 +27,8 @@ def adapter(config: Adapter, path: Path) -> DAG:
       documents that are not open to all, and with the lineage of each example.
     - **stop_if_nothing_to_do** ends the run in success if no training is due and the newest adapter is judged.
     - **validate_tuning_set** holds the file to the expectation suite.
-    - **train** runs the training job and waits for it; a finished training is not repeated.
+    - **train** runs the training job and waits for it; a finished training is not repeated. With `training.backend:
+      pytorchjob` it is a PyTorchJob of the cluster: its log and its progress stand in the task's log.
     - **register_adapter** makes the adapter part of a candidate release.
     - **answer_with_candidate**, **answer_with_baseline** answer the golden questions with the adapter and without it.
     - **compare_answers** scores both sides, **evaluate** computes the verdict.
@@ -38,7 +40,8 @@ def adapter(config: Adapter, path: Path) -> DAG:
     Readers see the last promoted release until *promote* has ended; a red run changes nothing for them.
 
     - *validate_tuning_set* red: its report is named in the log. Mend the examples, then start a new run.
-    - *train* red: its log ends with the job's. Clear it; training goes on from its last checkpoint.
+    - *train* red: its log ends with the job's, or with what is wrong with each of its pods. Mend that and clear it;
+      training goes on from its last checkpoint. Marking it failed deletes its job.
     - An *answer* task red: clear it with what is downstream; answers that were finished are kept.
     - *reject* or *hold* green: the log gives the sentence that decided. More or better examples help; wider margins
       do not.
@@ -58,10 +61,12 @@ def adapter(config: Adapter, path: Path) -> DAG:
         digest = step("liftgate.training.tuning_set.build_tuning_set", pool=models)()
         due = step("liftgate.training.due.stop_if_nothing_to_do", kind=task.short_circuit)(digest)
         valid = step("liftgate.validation.steps.validate_tuning_set", pool=models)(digest)
-        trained = step("liftgate.training.train.train", pool=models)(digest)
-        candidate = step("liftgate.training.adapters.register_adapter")(digest, trained)
+        work = ("liftgate.training.train.train", "liftgate.training.train.Training")
+        trained = job(*work, config.training, models, digest)
+        uid = [] if config.training.backend == "local" else [trained.operator.output["job_uid"]]
+        candidate = step("liftgate.training.adapters.register_adapter")(digest, trained, *uid)
         chain(freeze_configuration(path), digest, due, valid, trained)
-        verdict = judged_answers(candidate, models)
+        verdict = judged_answers(candidate, base.answers.job, models)
         verdict >> outcome(candidate, emits=[asset(base.name, "adapter"), asset(base.name, "release")])
     return dag
 

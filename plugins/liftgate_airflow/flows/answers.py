@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from liftgate_airflow.flows.jobs import job
 from liftgate_airflow.step import step
 
+if TYPE_CHECKING:
+    from liftgate.config.jobs import JobBlock
 
-def judged_answers(candidate: Any, models_pool: str) -> Any:
+_COMPARE = "liftgate.evaluation.compare_answers"
+
+
+def judged_answers(candidate: Any, place: JobBlock, models_pool: str) -> Any:
     """Answers of both sides, compared and judged. Returns evaluate."""
     answers = [
-        step(f"liftgate.evaluation.compare_answers.answer_with_{side}", pool=models_pool)(candidate)
+        job(f"{_COMPARE}.answer_with_{side}", f"{_COMPARE}.answers_of_{side}", place, models_pool, candidate)
         for side in ("candidate", "baseline")
     ]
-    evidence = step("liftgate.evaluation.compare_answers.compare_answers", pool=models_pool)(candidate)
+    evidence = step(f"{_COMPARE}.compare_answers", pool=models_pool)(candidate)
     answers >> evidence
     return step("liftgate.evaluation.evaluate.evaluate")(evidence)

@@ -42,6 +42,6 @@ def prompt(config: KnowledgeBase, path: Path) -> DAG:
     ) as dag:
         candidate = step("liftgate.releases.propose.propose_prompt", kind=task.short_circuit)()
         freeze_configuration(path) >> candidate
-        verdict = judged_answers(candidate, config.models_pool)
+        verdict = judged_answers(candidate, config.answers.job, config.models_pool)
         verdict >> outcome(candidate, emits=[asset(config.name, "release")])
     return dag

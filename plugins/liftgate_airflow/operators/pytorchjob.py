@@ -52,7 +52,7 @@ class PyTorchJobOperator(BaseOperator):
         PyTorchJobOperator(task_id="train", manifest="jobs/train.yaml", deadline_seconds=3600)
     """
 
-    template_fields: Sequence[str] = ("manifest", "namespace", "result_manifest", "dashboard_url", "kubernetes_conn_id")
+    template_fields: Sequence[str] = ("manifest", "namespace", "result", "dashboard_url", "kubernetes_conn_id")
     template_ext: Sequence[str] = (".yaml", ".yml")
     template_fields_renderers = {"manifest": "yaml"}
     operator_extra_links = (JobLink(),)
@@ -66,7 +66,7 @@ class PyTorchJobOperator(BaseOperator):
         deadline_seconds: float | None = None,
         poll_seconds: float = 10,
         show_log: bool = True,
-        result_manifest: str | None = None,
+        result: str | None = None,
         dashboard_url: str | None = None,
         permanent_exit_codes: Sequence[int] = (),
         deferrable: bool = True,
@@ -79,8 +79,8 @@ class PyTorchJobOperator(BaseOperator):
             namespace: in place of the manifest's; then the connection's, then "default".
             deadline_seconds: from the first submission of an attempt on, the time in a queue included.
             show_log: whether the Master's log is shown in the task's log while it runs.
-            result_manifest: address of the `manifest.json` that the job writes last: a job that is gone is taken as
-                successful if it is there, whole, and names that job.
+            result: address of the folder in which the job writes a `manifest.json` last, with the hashes of the other
+                files: a job that is gone is taken as successful if that is whole and names the job.
             permanent_exit_codes: exit codes by which the job says that a retry cannot help.
             dashboard_url: like https://dashboard.example.com/jobs/{namespace}/{name}, for the task's "Job" button.
         """
@@ -91,7 +91,7 @@ class PyTorchJobOperator(BaseOperator):
         self.deadline_seconds = deadline_seconds
         self.poll_seconds = poll_seconds
         self.show_log = show_log
-        self.result_manifest = result_manifest
+        self.result = result
         self.dashboard_url = dashboard_url
         self.permanent_exit_codes = permanent_exit_codes
         self.deferrable = deferrable
@@ -115,15 +115,30 @@ class PyTorchJobOperator(BaseOperator):
         if attempt is None:
             raise JobLost(f"Expected {STATE_KEY} in the task's state store, found nothing. Clear this task.")
         self.attempt = attempt
-        ending = told.ending(self._backend, attempt.ref, self.result_manifest, self.permanent_exit_codes)
+        is_whole = partial(self.is_whole, context, told.phase)
+        ending = told.ending(self._backend, attempt.ref, is_whole, self.permanent_exit_codes)
         if told.phase == OVERDUE:
             self._backend().cancel(attempt.ref)
         self._keep(context, replace(attempt, ended=ending.phase))
         if ending.error:
             raise ending.error
-        return self.result(context, told)
+        return self.report(context, told)
 
-    def result(self, context: Context, event: JobEvent) -> Any:
+    def is_whole(self, context: Context, phase: str) -> bool:
+        """Whether the job's result is there. A job that vanished has to be named in it: it could be an older one's."""
+        from liftgate.errors import ArtifactCorrupt
+        from liftgate.jobs.backend import Phase
+        from liftgate.jobs.results import verified_manifest
+
+        if self.result is None or self.attempt is None:
+            return phase == Phase.SUCCEEDED
+        try:
+            job = verified_manifest(self.result).get("job")
+        except ArtifactCorrupt:
+            return False
+        return phase == Phase.SUCCEEDED or job == f"{self.attempt.namespace}/{self.attempt.name}"
+
+    def report(self, context: Context, event: JobEvent) -> Any:
         """What the task returns after success."""
         assert self.attempt is not None
         found = {name: getattr(self.attempt, name) for name in ("namespace", "name", "uid", "number")}
@@ -143,12 +158,14 @@ class PyTorchJobOperator(BaseOperator):
 
     def _attach(self, context: Context) -> Attempt:
         from liftgate.jobs.attempts import attach
-        from liftgate.jobs.outcome import result_is_there
+        from liftgate.jobs.backend import Phase
         from liftgate.jobs.spec import Origin
 
         kept = self._kept(context)
-        if kept and kept.uid and not kept.ended and result_is_there(self.result_manifest, kept.ref):
-            return kept  # whether its job is still there or not
+        if kept and kept.uid and not kept.ended:
+            self.attempt = kept
+            if self.is_whole(context, Phase.LOST):
+                return kept  # whether its job is still there or not
         ti = context["ti"]
         origin = Origin(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
         keep = partial(self._keep, context)

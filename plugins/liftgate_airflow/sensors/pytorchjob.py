@@ -57,13 +57,14 @@ class PyTorchJobSensor(BaseOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Raise where the end is not success."""
-        from liftgate.jobs.backend import JobRef
+        from liftgate.jobs.backend import JobRef, Phase
         from liftgate.jobs.kubeflow import KubeflowBackend
         from liftgate_airflow.job_events import JobEvent
 
         told = JobEvent(**event)
         ref = JobRef("PyTorchJob", self.namespace, self.name, told.uid)
-        ending = told.ending(lambda: KubeflowBackend(self._hook().api_client), ref)
+        succeeded = told.phase == Phase.SUCCEEDED
+        ending = told.ending(lambda: KubeflowBackend(self._hook().api_client), ref, lambda: succeeded)
         if ending.error:
             raise ending.error
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -16,8 +16,10 @@ from liftgate.jobs import pods
 from liftgate.jobs.api import wait_seconds
 from liftgate.jobs.backend import JobRef, JobState, Phase
 from liftgate.jobs.progress import Progress, progress_in
-from liftgate_airflow.hooks.pytorchjob import AsyncPyTorchJobHook
 from liftgate_airflow.job_events import OVERDUE, REFUSED, JobEvent
+
+if TYPE_CHECKING:
+    from liftgate_airflow.hooks.pytorchjob import AsyncPyTorchJobHook
 
 LONGEST_SILENCE_SECONDS = 60.0
 
@@ -51,7 +53,8 @@ class PyTorchJobTrigger(BaseTrigger):
         self.deadline = deadline
         self.show_log = show_log
         self.cancel_on_kill = cancel_on_kill
-        self._hook = AsyncPyTorchJobHook(conn_id=kubernetes_conn_id, connection_extras=connection_extras)
+        self._connection_extras = connection_extras
+        self._made_hook: AsyncPyTorchJobHook | None = None
         self._cursor = LogCursor()
         self._said: set[str] = set()
 
@@ -101,16 +104,27 @@ class PyTorchJobTrigger(BaseTrigger):
         """Delete the job when a person ends the deferred task. Restarts of the triggerer do not come here."""
         if not self.cancel_on_kill:
             return
-        await self._hook.delete(self.ref)
+        await (await self._hook()).delete(self.ref)
         await self.log.ainfo(f"{self.ref.name} is deleted, since the task was ended by hand.")
 
     async def _state(self) -> JobState:
         if not self.ref.uid:
-            found = await self._hook.job(self.ref.namespace, self.ref.name)
+            found = await (await self._hook()).job(self.ref.namespace, self.ref.name)
             if found is None:
                 return JobState(Phase.PENDING, message="There is no such job yet.")
             self.ref = replace(self.ref, uid=found["metadata"]["uid"])
-        return await self._hook.state(self.ref)
+        return await (await self._hook()).state(self.ref)
+
+    async def _hook(self) -> AsyncPyTorchJobHook:
+        if self._made_hook is None:
+            self._made_hook = await asyncio.to_thread(self._make_hook)
+        return self._made_hook
+
+    def _make_hook(self) -> AsyncPyTorchJobHook:
+        # Importing the clients takes a second or more, in which no other trigger would go on.
+        from liftgate_airflow.hooks.pytorchjob import AsyncPyTorchJobHook
+
+        return AsyncPyTorchJobHook(conn_id=self.kubernetes_conn_id, connection_extras=self._connection_extras)
 
     def _event(self, phase: str, state: JobState) -> dict[str, Any]:
         return JobEvent.of(phase, self.ref, state, self._cursor.progress).as_json()
@@ -119,7 +133,7 @@ class PyTorchJobTrigger(BaseTrigger):
         """New lines of the Master, and once each: where the job stands and what is wrong with its pods."""
         if state.phase is Phase.LOST:
             return
-        await self._say_once(f"{self.ref.name} is {state.phase}. {state.message}".rstrip())
+        await self._say_once(f"{self.ref.name}: {state.phase}. {state.message}".rstrip())
         if not self.ref.uid:
             return
         try:
@@ -128,12 +142,12 @@ class PyTorchJobTrigger(BaseTrigger):
             await self._say_once(str(error))
 
     async def _tell_of_pods(self, state: JobState) -> None:
-        found = await self._hook.pods(self.ref)
+        found = await (await self._hook()).pods(self.ref)
         for pod in found if state.phase is not Phase.SUCCEEDED else ():
             if trouble := pods.trouble_of(pod):
                 await self._say_once(f"{pod['metadata']['name']} {trouble}")
         if self.show_log and found:
-            for line in self._cursor.new(await self._hook.log_lines(found[0], self._cursor.since)):
+            for line in self._cursor.new(await (await self._hook()).log_lines(found[0], self._cursor.since)):
                 await self.log.ainfo(line)
 
     async def _say_once(self, sentence: str) -> None:

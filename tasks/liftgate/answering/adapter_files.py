@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
 from typing import Any
 
 from liftgate.answering.base_model import base_hashes, base_hashes_as_loaded
 from liftgate.errors import ArtifactCorrupt
 from liftgate.fingerprints import fingerprint
+from liftgate.jobs.results import verified_manifest
 from liftgate.releases.makeup import AdapterPart
-
-MANIFEST = "manifest.json"
-
-
-def verified_manifest(folder: Path) -> dict[str, Any]:
-    """The trainer's manifest, once every file has its hash. It is written last: without it there is nothing."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ArtifactCorrupt(f"Expected a finished adapter in {folder}, found no {MANIFEST}. Clear train.")
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for name, expected in manifest["files"].items():
-        found = _sha256(folder / name)
-        if found != expected["sha256"]:
-            raise ArtifactCorrupt(
-                f"Expected {name} of {folder} to have the hash {expected['sha256'][:12]}, found "
-                f"{found[:12] if found else 'no such file'}. Restore the file, or train again."
-            )
-    return manifest
 
 
 def digest_of_files(manifest: dict[str, Any]) -> str:
@@ -36,10 +16,11 @@ def digest_of_files(manifest: dict[str, Any]) -> str:
     return fingerprint(manifest["files"])
 
 
-def require_base(manifest: dict[str, Any], model: str, models_dir: str) -> None:
+def require_base(manifest: dict[str, Any], model: str, models_dir: str, weights_are_here: bool = True) -> None:
     """Refuse a base model with other weights, another tokenizer or another chat template than the adapter learnt with.
 
-    None of the three would fail by itself: the answers would just be worse.
+    None of the three would fail by itself: the answers would just be worse. Where only the jobs have the weights, the
+    trainer compares those itself.
     """
     trained = {
         "weights": manifest["base_model"]["revision"],
@@ -50,10 +31,9 @@ def require_base(manifest: dict[str, Any], model: str, models_dir: str) -> None:
     if found != trained:
         # Some tokenizers are made anew from their files when they are loaded, which is when the trainer hashes them.
         found = base_hashes_as_loaded(model, models_dir) or found
+    parts = [part for part in trained if weights_are_here or part != "weights"]
     differing = [
-        f"{part} {found[part][:12]} in place of {trained[part][:12]}"
-        for part in trained
-        if found[part] != trained[part]
+        f"{part} {found[part][:12]} in place of {trained[part][:12]}" for part in parts if found[part] != trained[part]
     ]
     if differing:
         raise ArtifactCorrupt(
@@ -64,7 +44,7 @@ def require_base(manifest: dict[str, Any], model: str, models_dir: str) -> None:
 
 def require_whole_adapter(adapter: AdapterPart, model: str, models_dir: str) -> None:
     """Refuse to answer with other files than the ones that were registered, or on another base model."""
-    manifest = verified_manifest(Path(adapter.uri))
+    manifest = verified_manifest(adapter.uri)
     found = digest_of_files(manifest)
     if found != adapter.digest:
         raise ArtifactCorrupt(
@@ -72,10 +52,3 @@ def require_whole_adapter(adapter: AdapterPart, model: str, models_dir: str) -> 
             "Restore the folder, or train again."
         )
     require_base(manifest, model, models_dir)
-
-
-def _sha256(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -32,6 +32,15 @@ class Answered:
 
 def answer_questions(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[Answered]:
     """Answers of a release. Nothing visible or nothing near enough is refused without calling the model."""
+    missing = missing_answers(runtime, makeup, asked)
+    generator = runtime.generator(makeup)
+    for answers in _batched(generator.answers(missing), ANSWERS_AT_ONCE):
+        store_answers(runtime, answers)
+    return known_answers(runtime, makeup, asked)
+
+
+def missing_answers(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[Request]:
+    """What the model still has to be asked, each under the id that its answer is stored by."""
     found = retrieve(runtime, makeup, asked)
     prompt = parse_prompt(makeup.prompt.text)
     wanted: dict[str, Messages] = {}
@@ -39,13 +48,14 @@ def answer_questions(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -
         if not hits.refused:
             wanted[_key(makeup, one, hits)] = messages_for(prompt, one, hits)
     known = _known(runtime, list(wanted))
-    missing = [Request(key, messages) for key, messages in wanted.items() if key not in known]
     print(f"{len(asked)} questions: {len(asked) - len(wanted)} refused by retrieval, {len(known)} answers known")
-    generator = runtime.generator(makeup)
-    for answers in _batched(generator.answers(missing), ANSWERS_AT_ONCE):
-        with runtime.database.transaction() as connection:
-            queries().store_answers(connection, [vars(answer) for answer in answers])
-    return _assemble(makeup, asked, found, _known(runtime, list(wanted)))
+    return [Request(key, messages) for key, messages in wanted.items() if key not in known]
+
+
+def store_answers(runtime: Runtime, answers: Sequence[Answer]) -> None:
+    """Keep answers for whoever asks the same of the same model again."""
+    with runtime.database.transaction() as connection:
+        queries().store_answers(connection, [vars(answer) for answer in answers])
 
 
 def _batched(answers: Iterator[Answer], size: int) -> Iterator[list[Answer]]:

@@ -16,6 +16,7 @@ from typing import Protocol
 from liftgate.answering.adapter_files import require_whole_adapter
 from liftgate.errors import ConfigurationError, JobFailed
 from liftgate.local.models import model_folder
+from liftgate.local.threads import thread_settings
 from liftgate.releases.makeup import Makeup
 from liftgate.settings import Settings
 
@@ -114,11 +115,6 @@ def _written(answered: Path) -> list[Answer]:
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             return [Answer(**json.loads(line)) for line in lines if line.endswith("\n")]
     return []
-
-
-def thread_settings(settings: Settings) -> dict[str, str]:
-    """Threads of a local model. Passive ones sleep while they wait: on busy cores that is three times as fast."""
-    return {"OMP_NUM_THREADS": str(settings.cpu_threads), "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def trainer_environment(settings: Settings) -> dict[str, str]:

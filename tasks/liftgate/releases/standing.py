@@ -36,7 +36,8 @@ def candidate_makeup(runtime: Runtime, connection: Connection, run: Run, generat
         retrieval=retrieval,
         prompt=PromptPart(version=prompt.version, text=prompt.text),
         base=BasePart(
-            model=answers.base_model, revision=base_revision(answers.base_model, runtime.settings.models_dir)
+            model=answers.base_model,
+            revision=answers.job.base_revision or base_revision(answers.base_model, runtime.settings.models_dir),
         ),
         max_new_tokens=answers.max_new_tokens,
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liftgate.answering.adapter_files import digest_of_files, require_base, verified_manifest
+from liftgate.answering.adapter_files import digest_of_files, require_base
 from liftgate.database import Connection, queries
 from liftgate.errors import ArtifactCorrupt, PromotionRefused
 from liftgate.fingerprints import canonical_json
+from liftgate.jobs.results import verified_manifest
 from liftgate.releases.ledger import live
 from liftgate.releases.makeup import AdapterPart, BasePart, Makeup
 from liftgate.releases.propose import propose
@@ -25,9 +25,10 @@ def register_adapter(runtime: Runtime, run: Run, tuning_set: str, folder: str, j
     `job_uid` is what the orchestrator called the job. Raises ArtifactCorrupt where a file does not have the hash in
     the trainer's manifest, or the adapter was made from another tuning set or base model than this run's.
     """
-    manifest = verified_manifest(Path(folder))
+    manifest = verified_manifest(folder)
     _require_tuning_set(manifest, tuning_set, folder)
-    require_base(manifest, run.adapter.training.base_model, runtime.settings.models_dir)
+    training = run.adapter.training
+    require_base(manifest, training.base_model, runtime.settings.models_dir, training.base_revision is None)
     digest = digest_of_files(manifest)
     with runtime.database.transaction() as connection:
         queries().register_adapter(
@@ -49,7 +50,7 @@ def register_adapter(runtime: Runtime, run: Run, tuning_set: str, folder: str, j
             runtime,
             run,
             AdapterPart(digest=digest, name=run.adapter.name, uri=folder),
-            manifest["base_model"]["revision"],
+            training.base_revision or manifest["base_model"]["revision"],
         ),
     )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from kubelet import Kubelet
+from clusters import Cluster, real_cluster
 from kubernetes_server import KubernetesServer, kubernetes_server
 from places import Place
 
@@ -17,11 +15,6 @@ from liftgate.jobs.api import api_client
 from liftgate.jobs.backend import JobRef
 from liftgate.jobs.kubeflow import KubeflowBackend
 from liftgate.jobs.local.backend import LocalBackend
-
-HOW_TO_GET_A_CLUSTER = (
-    "Set KUBECONFIG to a Kubernetes API server with Kubeflow's training operator (1.9) and a namespace llm. One "
-    "without nodes will do: the tests run the pods' commands themselves."
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,45 +50,19 @@ def _api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def _cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip(f"No Kubernetes cluster was found. {HOW_TO_GET_A_CLUSTER}")
-    from kubernetes.client import CoreV1Api, CustomObjectsApi
-    from kubernetes.client.rest import ApiException
-
-    api = api_client(os.environ["KUBECONFIG"])
-    try:
-        has_nodes = bool(CoreV1Api(api).list_node().items)
-    except ApiException:
-        has_nodes = False
-    namespace = "llm"
-    mark = f"test-{uuid4().hex[:8]}"
-    kubelet = None if has_nodes else Kubelet(api, namespace, f"liftgate-test={mark}", tmp_path)
-    jobs = CustomObjectsApi(api)
-    where = ("kubeflow.org", "v1", namespace, "pytorchjobs")
-    backend = _Marked(api, mark)
-
-    def made() -> list[str]:
-        found: Any = jobs.list_namespaced_custom_object(*where, label_selector=f"liftgate-test={mark}")
-        return sorted(one["metadata"]["name"] for one in found["items"])
-
-    yield Place(backend, backend.cancel, made, has_logs=has_nodes)
-    for name in made():
-        jobs.delete_namespaced_custom_object(*where, name)
-    if kubelet:
-        kubelet.stop()
+    with real_cluster(tmp_path, {}) as cluster:
+        backend = _Labelling(api_client(str(cluster.kubeconfig)), cluster)
+        names = lambda: sorted(job["metadata"]["name"] for job in cluster.jobs())  # noqa: E731
+        yield Place(backend, backend.cancel, names, has_logs=False)
 
 
-class _Marked(KubeflowBackend):
-    """Labels what it submits, so that tests find and remove only what is theirs."""
+class _Labelling(KubeflowBackend):
+    """Marks what it submits, so that tests find and remove only what is theirs."""
 
-    def __init__(self, api: Any, mark: str):
+    def __init__(self, api: Any, cluster: Cluster):
         super().__init__(api)
-        self._mark = {"liftgate-test": mark}
+        self._cluster = cluster
 
     def submit(self, manifest: dict[str, Any]) -> JobRef:
-        metadata = manifest["metadata"]
-        metadata["labels"] = {**(metadata.get("labels") or {}), **self._mark}
-        for replica in manifest["spec"]["pytorchReplicaSpecs"].values():
-            pod = replica["template"].setdefault("metadata", {})
-            pod["labels"] = {**(pod.get("labels") or {}), **self._mark}
+        self._cluster.label(manifest)
         return super().submit(manifest)

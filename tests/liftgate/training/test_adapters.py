@@ -8,9 +8,9 @@ import pytest
 from trained_adapter import BASE, adapter_run, registered, stored_tuning_set, trained
 
 from liftgate.answering import Request
-from liftgate.answering.adapter_files import verified_manifest
 from liftgate.errors import ArtifactCorrupt, PromotionRefused
 from liftgate.evaluation.questions import Question
+from liftgate.jobs.results import verified_manifest
 from liftgate.retrieval import Found
 from liftgate.training.adapters import adapters, register_adapter, tuning_set_of
 from liftgate.training.due import stop_if_nothing_to_do
@@ -67,10 +67,10 @@ def test_adapter_without_a_manifest_or_with_a_file_missing_is_not_finished(judge
     folder = Path(trained(judged))
     (folder / "adapter_config.json").unlink()
     with pytest.raises(ArtifactCorrupt, match="found no such file"):
-        verified_manifest(folder)
+        verified_manifest(str(folder))
     (folder / "manifest.json").unlink()
     with pytest.raises(ArtifactCorrupt, match="found no manifest.json"):
-        verified_manifest(folder)
+        verified_manifest(str(folder))
 
 
 def test_registry_says_what_an_adapter_came_from(judged: Any) -> None:
