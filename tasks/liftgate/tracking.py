@@ -70,8 +70,8 @@ def _looking_on(runtime: Runtime) -> Iterator[None]:
     except Exception as error:
         print(
             f"Warning: Expected MLflow to answer, found {type(error).__name__}: {_told(error, runtime)} "
-            "The run goes on. Mend LIFTGATE_MLFLOW_TRACKING_URI, the server, or the extra `mlflow` of this package; the next promotion "
-            "or verdict, or clearing register_adapter, tells MLflow what it missed.",
+            "The run goes on. Mend LIFTGATE_MLFLOW_TRACKING_URI, the server, or the extra `mlflow` of this package; "
+            "the next promotion or verdict, or clearing register_adapter, tells MLflow what it missed.",
             flush=True,
         )
 
