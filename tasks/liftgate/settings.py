@@ -28,6 +28,9 @@ class Settings(Block):
     cpu_threads: int = Field(2, ge=1)
     """LIFTGATE_CPU_THREADS: threads of a local model."""
 
+    mlflow_tracking_uri: str | None = None
+    """LIFTGATE_MLFLOW_TRACKING_URI: MLflow's address, if it shall show trainings and adapters."""
+
     weaviate_url: str | None = None
     """LIFTGATE_WEAVIATE_URL: the Weaviate server, like https://weaviate.example.com, if an index is there."""
     weaviate_grpc_url: str | None = None

@@ -88,9 +88,8 @@ def _metrics(metrics: dict[str, Any]) -> Table:
     """One row for each number; a curve is shown by its ends."""
     table = Table("measured in training", "", show_header=True)
     for name, value in metrics.items():
-        curve = list(value.values()) if isinstance(value, dict) else value
-        if isinstance(curve, list) and curve:
-            table.add_row(name, f"{_number(curve[0])} to {_number(curve[-1])} in {len(curve)} values")
+        if isinstance(value, list) and value:
+            table.add_row(name, f"{_number(value[0])} to {_number(value[-1])} in {len(value)} values")
         else:
             table.add_row(name, _number(value))
     return table

@@ -10,8 +10,9 @@ from liftgate.evaluation.storing import stored_evidence
 from liftgate.fingerprints import canonical_json
 from liftgate.gate.replay import replay
 from liftgate.gate.verdict import Verdict
-from liftgate.releases.ledger import lock_ledger, record
+from liftgate.releases.ledger import lock_ledger, record, release
 from liftgate.runs import Run
+from liftgate.tracking import tell_of_adapter
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -41,7 +42,10 @@ def evaluate(runtime: Runtime, run: Run, evaluation_id: int) -> str:
                 **pair,
             )
         _record_if_new(connection, run, frame, verdict)
+        candidate = release(connection, run.kb, frame["release"])
     _print(verdict)
+    if candidate.component == "adapter" and candidate.makeup.adapter:
+        tell_of_adapter(runtime, run.kb, candidate.makeup.adapter.digest)
     return verdict.outcome
 
 

@@ -1,4 +1,4 @@
-"""What a release's index has to do when the release goes live."""
+"""What has to be done beside the ledger when a release goes live."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from liftgate.comparing import WHEN_CLOSED, compare_ids
 from liftgate.database import queries
 from liftgate.generations import collection
 from liftgate.releases.ledger import live, lock_ledger, release
+from liftgate.tracking import tell_of_live
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -27,10 +28,11 @@ def require_whole(runtime: Runtime, kb: str, n: int) -> None:
 
 
 def follow_live(runtime: Runtime, kb: str) -> None:
-    """Let the index's own alias, where it has one, name the collection that is live."""
+    """Let the index's own alias, where it has one, name the collection that is live, and MLflow's alias the adapter."""
     with runtime.database.transaction() as connection:
         lock_ledger(connection, kb)  # nothing else goes live in between
         if current := live(connection, kb):
             where = collection(connection, current.makeup.retrieval.collection_id)
             own = [row["name"] for row in queries().collection_names(connection, kb=kb)]
             runtime.index_in(connection, where).go_live(own)
+    tell_of_live(runtime, kb)

@@ -13,6 +13,7 @@ from liftgate.releases.ledger import live
 from liftgate.releases.makeup import AdapterPart, BasePart, Makeup
 from liftgate.releases.propose import propose
 from liftgate.runs import Run
+from liftgate.tracking import tell_of_adapter
 from liftgate.training.train import identity_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def register_adapter(runtime: Runtime, run: Run, tuning_set: str, folder: str, j
             run_id=run.run_id,
             **identity_of(runtime, run, tuning_set),
         )
+    tell_of_adapter(runtime, run.kb, digest)
     return propose(
         runtime,
         run,
