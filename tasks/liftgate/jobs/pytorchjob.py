@@ -8,6 +8,7 @@ from liftgate.errors import JobRefused
 from liftgate.jobs.backend import Manifest
 from liftgate.jobs.identity import ANNOTATION
 from liftgate.jobs.rules import API_VERSION, CONTAINER, KIND
+from liftgate.jobs.security import container_security, pod_security
 from liftgate.jobs.spec import JobSpec
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _pod(spec: JobSpec) -> V1PodSpec:
         env_from=[V1EnvFromSource(secret_ref=V1SecretEnvSource(name=spec.env_secret))] if spec.env_secret else None,
         resources=V1ResourceRequirements(requests=_quantities(spec), limits=_quantities(spec)),
         volume_mounts=[V1VolumeMount(name=volume.claim, mount_path=volume.mount_path) for volume in spec.volumes],
+        security_context=container_security(),
     )
     volumes = [
         V1Volume(
@@ -108,7 +110,13 @@ def _pod(spec: JobSpec) -> V1PodSpec:
         )
         for volume in spec.volumes
     ]
-    return V1PodSpec(containers=[container], volumes=volumes)
+    return V1PodSpec(
+        containers=[container],
+        volumes=volumes,
+        security_context=pod_security(),
+        # A job asks nothing of the API server.
+        automount_service_account_token=False,
+    )
 
 
 def _quantities(spec: JobSpec) -> dict[str, str]:
