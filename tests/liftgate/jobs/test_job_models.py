@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -22,6 +23,10 @@ class Answer:
 
 def read_by_the_sdk(manifest: dict[str, Any]) -> dict[str, Any]:
     """The manifest after it was every model of the SDK, whose setters refuse what may not be missing."""
+    if int(version("kubernetes").partition(".")[0]) >= 36:
+        pytest.skip(
+            "The training SDK cannot read with a Kubernetes client of 36. make CONSTRAINTS=constraints.txt test"
+        )
     client = ApiClient()
     job = client.deserialize(Answer(manifest), "KubeflowOrgV1PyTorchJob")
     sent: dict[str, Any] = client.sanitize_for_serialization(job)
