@@ -2,7 +2,9 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 BIN := .venv/bin
-STAMP := .venv/set-up-is-done
+CONSTRAINTS := constraints.txt
+# Each set of versions has its own, so that asking for the other one installs it.
+STAMP := .venv/set-up-is-done$(CONSTRAINTS:constraints%.txt=%)
 
 # Nothing phones home, and nothing is downloaded from a hub at run time.
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
@@ -22,11 +24,12 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
 	@echo 'Options: PYTHON=python3.12  TORCH=cpu (smaller)  PORT=8090 (demo)  EXIT=1 (demo: leave at the end)'
 	@echo '         INDEX=weaviate (demo: on a Weaviate server, see README)'
+	@echo '         CONSTRAINTS=constraints-k8s36.txt (Kubernetes client 36)'
 
 set-up: $(STAMP) ## environment and local model; every other target does it first
 
-$(STAMP): pyproject.toml constraints.txt scripts/set_up.sh
-	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' sh scripts/set_up.sh
+$(STAMP): pyproject.toml $(CONSTRAINTS) scripts/set_up.sh
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' CONSTRAINTS='$(CONSTRAINTS)' STAMP='$@' sh scripts/set_up.sh
 
 demo: $(STAMP) ## the whole loop on the example handbook, with a real Airflow on http://localhost:8080
 	@PORT='$(PORT)' EXIT='$(EXIT)' INDEX='$(INDEX)' PYTHONPATH=examples/handbook $(BIN)/python -m demo

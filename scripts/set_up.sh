@@ -5,7 +5,9 @@
 #
 #   PYTHON=python3.12   another Python than the first of 3.11 to 3.13 that is found
 #   TORCH=cpu           the smaller torch without CUDA, from its own index (1.5 GB in place of 6)
+#   CONSTRAINTS=constraints-k8s36.txt   other versions than those of constraints.txt
 set -u
+CONSTRAINTS=${CONSTRAINTS:-constraints.txt}
 UV_VERSION=0.13.9
 LOG=.venv/set-up.log
 
@@ -66,7 +68,7 @@ make_environment() {
 }
 
 install_packages() {
-    echo "Set-up: packages at the versions of constraints.txt (minutes the first time) ..."
+    echo "Set-up: packages at the versions of $CONSTRAINTS (minutes the first time) ..."
     network="Expected to get packages from the package registry, found that it did not work. Check the network and\
  the settings of pip and uv, then run make again: it goes on where it stopped."
     run "$network" .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
@@ -87,7 +89,7 @@ install_with_uv() {
 uv_pip_install() {
     # Who told pip about a certificate means uv too.
     env ${TORCH:+UV_TORCH_BACKEND=$TORCH} ${PIP_CERT:+SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"} \
-        VIRTUAL_ENV="$PWD/.venv" UV_HTTP_TIMEOUT=180 .venv/bin/uv pip install -c constraints.txt "$@"
+        VIRTUAL_ENV="$PWD/.venv" UV_HTTP_TIMEOUT=180 .venv/bin/uv pip install -c "$CONSTRAINTS" "$@"
 }
 
 convert_model() {
@@ -99,6 +101,7 @@ convert_model() {
 [ -x .venv/bin/airflow ] || require_space
 make_environment
 : >$LOG
+rm -f .venv/set-up-is-done*
 install_packages
 convert_model
-touch .venv/set-up-is-done
+touch "${STAMP:-.venv/set-up-is-done}"

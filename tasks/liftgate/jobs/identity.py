@@ -70,15 +70,33 @@ def _given_name(manifest: Manifest) -> str:
     return str(metadata.get("name") or metadata.get("generateName") or "job")
 
 
+def pod_patches(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a TrainJob changes of its runtime's pod templates."""
+    for patch in spec.get("runtimePatches") or []:
+        for job in _within(patch, "trainingRuntimeSpec", "template", "spec").get("replicatedJobs") or []:
+            yield _within(job, "template", "spec", "template")
+
+
+def _within(found: dict[str, Any], *steps: str) -> dict[str, Any]:
+    for step in steps:
+        found = found.get(step) or {}
+    return found
+
+
 def _templates(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The pod templates of a PyTorchJob. A TrainJob has none: its pods come from its runtime."""
+    """The pod templates of a PyTorchJob, and what a TrainJob has in their place."""
+    yield from _replica_templates(spec)
+    yield from pod_patches(spec)
+
+
+def _replica_templates(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for replica in (spec.get("pytorchReplicaSpecs") or {}).values():
         if isinstance(replica, dict) and isinstance(replica.get("template"), dict):
             yield replica["template"]
 
 
 def _variable_holders(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for template in _templates(spec):
+    for template in _replica_templates(spec):
         yield from (template.get("spec") or {}).get("containers") or []
     if isinstance(spec.get("trainer"), dict):
         yield spec["trainer"]

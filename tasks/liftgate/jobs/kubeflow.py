@@ -6,7 +6,7 @@ Written through the training SDK, read as plain JSON: the SDK's own reading brea
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,12 @@ class JobKind:
     check: Callable[[Manifest], None]
     create: Callable[[ApiClient, Manifest, str], None]
     state_of: Callable[[dict[str, Any] | None], JobState]
+    container: str
+    """The one whose log is the job's."""
+    pods_selector: str
+    """Label selector of the job's pods, with {name}."""
+    own_pods: Callable[[Iterable[dict[str, Any]], str], list[dict[str, Any]]]
+    """Of the pods found, those of the job with this uid, the first one first."""
 
 
 def create_pytorchjob(api: ApiClient, manifest: Manifest, namespace: str) -> None:
@@ -70,6 +76,9 @@ PYTORCHJOB = JobKind(
     check=rules.check,
     create=create_pytorchjob,
     state_of=conditions.state_of,
+    container=rules.CONTAINER,
+    pods_selector=f"{pods.JOB_NAME}={{name}}",
+    own_pods=pods.of_job,
 )
 
 
@@ -154,13 +163,13 @@ class KubeflowBackend:
 
     def _pods(self, ref: JobRef) -> list[dict[str, Any]]:
         core = self._core()
-        selector = f"{pods.JOB_NAME}={ref.name}"
+        selector = self._kind.pods_selector.format(name=ref.name)
         read = ask(
             "list",
             f"pods in namespace {ref.namespace}",
             lambda: core.list_namespaced_pod(ref.namespace, label_selector=selector, _preload_content=False).data,
         )
-        return pods.of_job(json.loads(read)["items"], ref.uid)
+        return self._kind.own_pods(json.loads(read)["items"], ref.uid)
 
     def _log(self, pod: dict[str, Any], tail_lines: int | None = None) -> list[str]:
         """Lines of a pod's log. There is none yet, or no more, where the server says 400 or 404."""
@@ -172,7 +181,7 @@ class KubeflowBackend:
             f"pods/log in namespace {namespace}",
             lambda: (
                 core.read_namespaced_pod_log(
-                    name, namespace, container=rules.CONTAINER, _preload_content=False, **options
+                    name, namespace, container=self._kind.container, _preload_content=False, **options
                 ).data
             ),
             or_else={MISSING: b"", NOT_YET: b""},

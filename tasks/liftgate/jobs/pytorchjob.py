@@ -8,7 +8,8 @@ from liftgate.errors import JobRefused
 from liftgate.jobs.backend import Manifest
 from liftgate.jobs.identity import ANNOTATION
 from liftgate.jobs.rules import API_VERSION, CONTAINER, KIND
-from liftgate.jobs.spec import JobSpec
+from liftgate.jobs.security import container_security, pod_security
+from liftgate.jobs.spec import JobSpec, Resources
 
 if TYPE_CHECKING:
     from kubeflow.training import KubeflowOrgV1ReplicaSpec
@@ -40,7 +41,7 @@ def render(spec: JobSpec) -> Manifest:
             name=spec.slug,
             namespace=spec.namespace,
             labels=dict(spec.labels) or None,
-            annotations=_annotations(spec),
+            annotations=notes(spec),
         ),
         spec=KubeflowOrgV1PyTorchJobSpec(
             nproc_per_node=str(spec.procs_per_node),
@@ -98,8 +99,9 @@ def _pod(spec: JobSpec) -> V1PodSpec:
         args=list(spec.args),
         env=[V1EnvVar(name=name, value=value) for name, value in sorted(spec.env.items())] or None,
         env_from=[V1EnvFromSource(secret_ref=V1SecretEnvSource(name=spec.env_secret))] if spec.env_secret else None,
-        resources=V1ResourceRequirements(requests=_quantities(spec), limits=_quantities(spec)),
+        resources=V1ResourceRequirements(requests=quantities(spec.resources), limits=quantities(spec.resources)),
         volume_mounts=[V1VolumeMount(name=volume.claim, mount_path=volume.mount_path) for volume in spec.volumes],
+        security_context=container_security(),
     )
     volumes = [
         V1Volume(
@@ -108,16 +110,24 @@ def _pod(spec: JobSpec) -> V1PodSpec:
         )
         for volume in spec.volumes
     ]
-    return V1PodSpec(containers=[container], volumes=volumes)
+    return V1PodSpec(
+        containers=[container],
+        volumes=volumes,
+        security_context=pod_security(),
+        # A job asks nothing of the API server.
+        automount_service_account_token=False,
+    )
 
 
-def _quantities(spec: JobSpec) -> dict[str, str]:
-    asked = {"cpu": str(spec.resources.cpus), "memory": spec.resources.memory}
-    if spec.resources.gpus:
-        asked["nvidia.com/gpu"] = str(spec.resources.gpus)
+def quantities(resources: Resources) -> dict[str, str]:
+    """Requests, and limits, in Kubernetes' words."""
+    asked = {"cpu": str(resources.cpus), "memory": resources.memory}
+    if resources.gpus:
+        asked["nvidia.com/gpu"] = str(resources.gpus)
     return asked
 
 
-def _annotations(spec: JobSpec) -> dict[str, str]:
-    notes = {"dataset-version": spec.dataset_version, "release": spec.release}
-    return {f"{ANNOTATION}{name}": str(value) for name, value in notes.items() if value is not None}
+def notes(spec: JobSpec) -> dict[str, str]:
+    """What a job of any kind says to people about its data."""
+    found = {"dataset-version": spec.dataset_version, "release": spec.release}
+    return {f"{ANNOTATION}{name}": str(value) for name, value in found.items() if value is not None}

@@ -28,7 +28,7 @@ def check(manifest: Manifest) -> None:
         f"{manifest.get('kind')} of {manifest.get('apiVersion')}",
         "Hand in a PyTorchJob.",
     )
-    _check_name((manifest.get("metadata") or {}).get("name") or "")
+    check_name((manifest.get("metadata") or {}).get("name") or "")
     spec = manifest.get("spec") or {}
     kinds = replica_kinds(spec)
     for kind, replica in kinds.items():
@@ -57,10 +57,11 @@ def replica_kinds(spec: dict[str, Any]) -> dict[str, Any]:
     return {kind: specs[kind] or {} for kind in ("Master", "Worker") if kind in specs}
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str, longest: int = MAX_NAME) -> None:
+    """Raises JobRefused where the names of the job's pods would not be legal."""
     refuse_if(
-        _DNS_1035.fullmatch(name) is None or len(name) > MAX_NAME,
-        f"a job name of at most {MAX_NAME} lower-case letters, digits and dashes that starts with a letter",
+        _DNS_1035.fullmatch(name) is None or len(name) > longest,
+        f"a job name of at most {longest} lower-case letters, digits and dashes that starts with a letter",
         f"{name!r} ({len(name)} characters)",
         "Shorten or rename it.",
     )
