@@ -30,6 +30,7 @@ class Kubelet:
         self._namespace = namespace
         self._selector = selector
         self._root = root
+        root.mkdir(parents=True, exist_ok=True)
         self._claims = claims or {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._restarts: dict[str, int] = {}
@@ -48,7 +49,7 @@ class Kubelet:
 
     def _loop(self) -> None:
         while not self._stop.wait(0.2):
-            with suppress(ApiException, OSError):
+            with suppress(ApiException):  # asked again at the next look
                 self._look()
 
     def _look(self) -> None:

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from deploy_manifests import DEPLOY, documents, the
 
-from liftgate.config.training import ClaimsBlock, TrainingBlock
+from liftgate.config.jobs import ClaimsBlock
+from liftgate.config.training import TrainingBlock
 from liftgate.jobs.pytorchjob import render
 from liftgate.jobs.security import container_security, pod_security
 from liftgate.jobs.spec import JobSpec, Resources

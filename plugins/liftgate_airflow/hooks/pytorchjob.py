@@ -9,10 +9,10 @@ from typing import Any
 
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import AsyncKubernetesHook
 
-from liftgate.jobs import pods, rules
 from liftgate.jobs.api_errors import EXISTS, MISSING, NOT_YET, explained, is_an_answer, status_of
 from liftgate.jobs.backend import JobRef, JobState
-from liftgate.jobs.kubeflow import PYTORCHJOB, state_of_found
+from liftgate.jobs.kinds import kind_named
+from liftgate.jobs.kubeflow import JobKind, state_of_found
 
 Pod = dict[str, Any]
 CLOCKS_DIFFER_SECONDS = 60
@@ -27,11 +27,11 @@ class AsyncPyTorchJobHook(AsyncKubernetesHook):
 
     async def state(self, ref: JobRef) -> JobState:
         """Where the job stands; LOST when it is gone or another one has its name."""
-        return state_of_found(PYTORCHJOB, await self.job(ref.namespace, ref.name), ref.uid)
+        return state_of_found(kind_named(ref.kind), await self.job(ref), ref.uid)
 
-    async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """The job of this name as the server has it, or None."""
-        kind = PYTORCHJOB
+    async def job(self, ref: JobRef) -> dict[str, Any] | None:
+        """Whatever job has this name, as the server has it, or None."""
+        kind, namespace, name = kind_named(ref.kind), ref.namespace, ref.name
 
         async def get(api: Any) -> Any:
             client = _asyncio_client().CustomObjectsApi(api)
@@ -44,18 +44,19 @@ class AsyncPyTorchJobHook(AsyncKubernetesHook):
 
     async def pods(self, ref: JobRef) -> list[Pod]:
         """The pods of the job, the Master first."""
+        kind = kind_named(ref.kind)
 
         async def get(api: Any) -> Any:
             client = _asyncio_client().CoreV1Api(api)
             answer = await client.list_namespaced_pod(
-                ref.namespace, label_selector=f"{pods.JOB_NAME}={ref.name}", _preload_content=False
+                ref.namespace, label_selector=kind.pods_selector.format(name=ref.name), _preload_content=False
             )
             return json.loads(await _content(answer))
 
         found = await self._ask("list", f"pods in namespace {ref.namespace}", get)
-        return pods.of_job(found["items"], ref.uid)
+        return kind.own_pods(found["items"], ref.uid)
 
-    async def log_lines(self, pod: Pod, since: datetime | None) -> list[tuple[str, str]]:
+    async def log_lines(self, kind: JobKind, pod: Pod, since: datetime | None) -> list[tuple[str, str]]:
         """(time stamp, line) of a pod's log from about that time on; nothing while its container starts."""
         metadata = pod["metadata"]
         age = _age(since)
@@ -67,7 +68,7 @@ class AsyncPyTorchJobHook(AsyncKubernetesHook):
                 .read_namespaced_pod_log(
                     metadata["name"],
                     metadata["namespace"],
-                    container=rules.CONTAINER,
+                    container=kind.container,
                     timestamps=True,
                     _preload_content=False,
                     **age,
@@ -81,7 +82,7 @@ class AsyncPyTorchJobHook(AsyncKubernetesHook):
 
     async def delete(self, ref: JobRef) -> None:
         """Deletes the job after its pods; one that is gone, or another one by now, is left alone."""
-        kind = PYTORCHJOB
+        kind = kind_named(ref.kind)
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": ref.uid}}
 
         async def call(api: Any) -> Any:

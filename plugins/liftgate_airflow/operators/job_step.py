@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from liftgate.config.jobs import JobBlock
     from liftgate.jobs.backend import Manifest
+    from liftgate.jobs.kubeflow import JobKind
     from liftgate.jobs.work import Work
     from liftgate_airflow.job_events import JobEvent
 
@@ -43,6 +44,7 @@ class JobStep(PyTorchJobOperator):
             **options,
         )
         self.work = work
+        self.job = job
         self.given = list(given)
         self._done: str | None = None
 
@@ -58,7 +60,7 @@ class JobStep(PyTorchJobOperator):
         """The job that the work asks for now."""
         from liftgate.jobs.work import next_manifest
 
-        return next_manifest(self._backend(), self._work(context), self._done)
+        return next_manifest(self._backend(self._kind()), self._work(context), self._done)
 
     def is_whole(self, context: Context, phase: str) -> bool:
         """Whether the work is done. It is known by what it was made from, so it does not matter which job did it."""
@@ -70,6 +72,11 @@ class JobStep(PyTorchJobOperator):
         """The result, once nothing is left to do; a job that left nothing that counts is not repeated."""
         self._done = self.attempt.spec_hash if self.attempt else None
         return self.execute(context)
+
+    def _kind(self) -> JobKind:
+        from liftgate.jobs.kinds import kind_named
+
+        return kind_named(self.job.backend, self.job.runtime)
 
     def _work(self, context: Context) -> Work:
         work: Work = call_step(self.work, run_key(context), *self.given)

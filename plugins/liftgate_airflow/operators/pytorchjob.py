@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from liftgate.jobs.attempts import Attempt
     from liftgate.jobs.backend import Manifest
-    from liftgate.jobs.kubeflow import KubeflowBackend
+    from liftgate.jobs.kubeflow import JobKind, KubeflowBackend
     from liftgate_airflow.job_events import JobEvent
     from liftgate_airflow.triggers.pytorchjob import PyTorchJobTrigger
 
@@ -75,7 +75,7 @@ class PyTorchJobOperator(BaseOperator):
         """What to run and how to wait for it.
 
         Args:
-            manifest: a PyTorchJob as a dict, as YAML, or as a path that ends in .yaml; templated.
+            manifest: a PyTorchJob (or a TrainJob) as a dict, as YAML, or as a path that ends in .yaml; templated.
             namespace: in place of the manifest's; then the connection's, then "default".
             deadline_seconds: from the first submission of an attempt on, the time in a queue included.
             show_log: whether the Master's log is shown in the task's log while it runs.
@@ -116,9 +116,9 @@ class PyTorchJobOperator(BaseOperator):
             raise JobLost(f"Expected {STATE_KEY} in the task's state store, found nothing. Clear this task.")
         self.attempt = attempt
         is_whole = partial(self.is_whole, context, told.phase)
-        ending = told.ending(self._backend, attempt.ref, is_whole, self.permanent_exit_codes)
+        ending = told.ending(partial(self._backend_of, attempt), attempt.ref, is_whole, self.permanent_exit_codes)
         if told.phase == OVERDUE:
-            self._backend().cancel(attempt.ref)
+            self._backend_of(attempt).cancel(attempt.ref)
         self._keep(context, replace(attempt, ended=ending.phase))
         if ending.error:
             raise ending.error
@@ -147,7 +147,7 @@ class PyTorchJobOperator(BaseOperator):
     def on_kill(self) -> None:
         """Delete the job when the task is ended by hand while its worker runs."""
         if self.attempt is not None and self.attempt.uid:
-            self._backend().cancel(self.attempt.ref)
+            self._backend_of(self.attempt).cancel(self.attempt.ref)
             print(f"{self.attempt.name} is deleted.")
 
     def job_manifest(self, context: Context) -> Manifest:
@@ -159,6 +159,7 @@ class PyTorchJobOperator(BaseOperator):
     def _attach(self, context: Context) -> Attempt:
         from liftgate.jobs.attempts import attach
         from liftgate.jobs.backend import Phase
+        from liftgate.jobs.kinds import kind_named
         from liftgate.jobs.spec import Origin
 
         kept = self._kept(context)
@@ -168,8 +169,9 @@ class PyTorchJobOperator(BaseOperator):
                 return kept  # whether its job is still there or not
         ti = context["ti"]
         origin = Origin(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
-        keep = partial(self._keep, context)
-        return attach(self._backend(), self.job_manifest(context), origin, kept, keep)
+        manifest, keep = self.job_manifest(context), partial(self._keep, context)
+        backend = self._backend(kind_named(str(manifest.get("kind"))))
+        return attach(backend, manifest, origin, kept, keep)
 
     def _kept(self, context: Context) -> Attempt | None:
         from liftgate.jobs.attempts import Attempt
@@ -188,10 +190,15 @@ class PyTorchJobOperator(BaseOperator):
 
         return KubernetesHook(conn_id=self.kubernetes_conn_id)
 
-    def _backend(self) -> KubeflowBackend:
+    def _backend(self, kind: JobKind) -> KubeflowBackend:
         from liftgate.jobs.kubeflow import KubeflowBackend
 
-        return KubeflowBackend(self._hook().api_client)
+        return KubeflowBackend(self._hook().api_client, kind)
+
+    def _backend_of(self, attempt: Attempt) -> KubeflowBackend:
+        from liftgate.jobs.kinds import kind_named
+
+        return self._backend(kind_named(attempt.kind))
 
     def _trigger(self, connection_extras: dict[str, Any] | None = None) -> PyTorchJobTrigger:
         from liftgate_airflow.triggers.pytorchjob import PyTorchJobTrigger
@@ -201,6 +208,7 @@ class PyTorchJobOperator(BaseOperator):
             namespace=self.attempt.namespace,
             name=self.attempt.name,
             uid=self.attempt.uid or "",
+            kind=self.attempt.kind,
             kubernetes_conn_id=self.kubernetes_conn_id,
             poll_seconds=self.poll_seconds,
             deadline=None if self.deadline_seconds is None else self.attempt.started + self.deadline_seconds,

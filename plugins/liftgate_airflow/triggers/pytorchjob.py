@@ -15,6 +15,7 @@ from liftgate.errors import ClusterUnavailable, JobRefused
 from liftgate.jobs import pods
 from liftgate.jobs.api import wait_seconds
 from liftgate.jobs.backend import JobRef, JobState, Phase
+from liftgate.jobs.kinds import kind_named
 from liftgate.jobs.progress import Progress, progress_in
 from liftgate_airflow.job_events import OVERDUE, REFUSED, JobEvent
 
@@ -25,7 +26,7 @@ LONGEST_SILENCE_SECONDS = 60.0
 
 
 class PyTorchJobTrigger(BaseTrigger):
-    """Polls a job until it has ended, is gone, or its deadline is over, and fires what it found.
+    """Polls a PyTorchJob (or a TrainJob) until it has ended, is gone, or its deadline is over, and fires what it found.
 
     An API server that does not answer is asked again, less often, for as long as it takes: the job does not need us.
     """
@@ -35,6 +36,7 @@ class PyTorchJobTrigger(BaseTrigger):
         namespace: str,
         name: str,
         uid: str | None,
+        kind: str = "PyTorchJob",
         kubernetes_conn_id: str = "kubernetes_default",
         poll_seconds: float = 10,
         deadline: float | None = None,
@@ -47,7 +49,7 @@ class PyTorchJobTrigger(BaseTrigger):
         connection_extras: those of the connection, where it was read already (in a worker).
         """
         super().__init__()
-        self.ref = JobRef("PyTorchJob", namespace, name, uid or "")
+        self.ref = JobRef(kind, namespace, name, uid or "")
         self.kubernetes_conn_id = kubernetes_conn_id
         self.poll_seconds = poll_seconds
         self.deadline = deadline
@@ -66,6 +68,7 @@ class PyTorchJobTrigger(BaseTrigger):
                 "namespace": self.ref.namespace,
                 "name": self.ref.name,
                 "uid": self.ref.uid or None,
+                "kind": self.ref.kind,
                 "kubernetes_conn_id": self.kubernetes_conn_id,
                 "poll_seconds": self.poll_seconds,
                 "deadline": self.deadline,
@@ -109,7 +112,7 @@ class PyTorchJobTrigger(BaseTrigger):
 
     async def _state(self) -> JobState:
         if not self.ref.uid:
-            found = await (await self._hook()).job(self.ref.namespace, self.ref.name)
+            found = await (await self._hook()).job(self.ref)
             if found is None:
                 return JobState(Phase.PENDING, message="There is no such job yet.")
             self.ref = replace(self.ref, uid=found["metadata"]["uid"])
@@ -147,8 +150,12 @@ class PyTorchJobTrigger(BaseTrigger):
             if trouble := pods.trouble_of(pod):
                 await self._say_once(f"{pod['metadata']['name']} {trouble}")
         if self.show_log and found:
-            for line in self._cursor.new(await (await self._hook()).log_lines(found[0], self._cursor.since)):
+            for line in await self._new_lines(found[0]):
                 await self.log.ainfo(line)
+
+    async def _new_lines(self, pod: dict[str, Any]) -> list[str]:
+        hook = await self._hook()
+        return self._cursor.new(await hook.log_lines(kind_named(self.ref.kind), pod, self._cursor.since))
 
     async def _say_once(self, sentence: str) -> None:
         if sentence not in self._said:

@@ -36,6 +36,8 @@ class JobBlock(Block):
     """Where the job runs: on this machine, by Kubeflow's training operator, or by Kubeflow's Trainer v2."""
     kubernetes_conn_id: str = "kubernetes_default"
     """Airflow's connection to the cluster."""
+    runtime: str = "torch-distributed"
+    """The training runtime of the cluster that a TrainJob is made from."""
     image: str = "liftgate-trainer:0.1.0"
     """Image of trainer_image/; the local backend runs the same package without it."""
     namespace: str = "llm"

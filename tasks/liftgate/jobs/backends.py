@@ -18,9 +18,10 @@ def backend_for(runtime: Runtime, job: JobBlock) -> JobBackend:
     if job.backend == "local":
         return _local(runtime, job)
     from liftgate.jobs.api import api_client
+    from liftgate.jobs.kinds import kind_named
     from liftgate.jobs.kubeflow import KubeflowBackend
 
-    return KubeflowBackend(api_client())
+    return KubeflowBackend(api_client(), kind_named(job.backend, job.runtime))
 
 
 def _local(runtime: Runtime, job: JobBlock) -> JobBackend:
