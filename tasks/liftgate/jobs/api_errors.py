@@ -11,7 +11,7 @@ from liftgate.errors import ClusterUnavailable, JobRefused, LiftgateError
 EXISTS, MISSING, NOT_YET = 409, 404, 400
 """NOT_YET: what the server says of the log of a container that has not started."""
 _TRANSIENT = (429, 500, 502, 503, 504)
-_ROLE = "deploy/rbac.yaml"
+_ROLE = "deploy/role.yaml"
 
 
 def status_of(error: BaseException) -> int | None:
