@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from liftgate import embedding
+from liftgate.answering.base_model import base_tokenizer
 from liftgate.cli.installed import check_trainer, require_packages
 from liftgate.config.adapter import Adapter
 from liftgate.config.ingestion import Ingestion
@@ -58,6 +59,7 @@ def _adapter_checks(settings: Settings, adapter: Adapter) -> Iterator[Check]:
         yield "training's base model", lambda: str(model_folder(training.base_model, settings.models_dir))
     else:
         yield "training's job", lambda: _packages("kubeflow", "kubeflow")
+        yield "training's tokenizer", lambda: _tokenizer(training.base_model, settings.models_dir)
 
 
 def _read(path: Path) -> tuple[KnowledgeBase, Adapter | None]:
@@ -137,6 +139,11 @@ def _families(config: KnowledgeBase) -> str:
 
 def _uris(config: KnowledgeBase) -> list[str]:
     return [listed.uri for source in sources_of(config).values() for listed in source.list()]
+
+
+def _tokenizer(model: str, models_dir: str) -> str:
+    """Workers count tokens, whoever has the weights."""
+    return f"{base_tokenizer(model, models_dir).count('Who may read this?')} tokens for a question of four words"
 
 
 def _packages(extra: str, package: str) -> str:
