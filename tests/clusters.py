@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,6 +34,9 @@ class Cluster:
     mark: str
     jobs: Callable[[], list[dict[str, Any]]]
     """Manifests of all jobs that were ever made under this mark."""
+
+    job: dict[str, Any] = field(default_factory=dict)
+    """Settings of a JobBlock that jobs need here."""
 
     def __post_init__(self) -> None:
         self.backend = KubeflowBackend(api_client(str(self.kubeconfig)))

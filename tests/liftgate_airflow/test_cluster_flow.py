@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 from clusters import Cluster, cluster_of_the_tests, real_cluster
+from object_store import BUCKET, s3_server
 
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
@@ -54,7 +55,19 @@ class Installation:
             return [dict(row) for row in connection.execute(sql).fetchall()]  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=[cluster_of_the_tests, real_cluster])
+@contextmanager
+def cluster_with_a_store(root: Path, claims: dict[str, Path]) -> Iterator[Cluster]:
+    """No claim: everything travels through an object store."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        s3_server(patch) as (_, variables),
+        cluster_of_the_tests(root, {}) as made,
+    ):
+        made.job = {"store": f"s3://{BUCKET}/desks", "env": variables}
+        yield made
+
+
+@pytest.fixture(params=[cluster_of_the_tests, cluster_with_a_store, real_cluster])
 def installation(
     request: pytest.FixtureRequest, database_url: str, airflow_metadata: Path, tmp_path: Path
 ) -> Iterator[Installation]:
@@ -94,9 +107,9 @@ def _write(bundle: Path, folder: Path, cluster: Cluster) -> Path:
     absent = [_example(n, one, "refuse") for n, one in enumerate(("teak", "ebony", "cork"))]
     _write_lines(folder / "examples.jsonl", [_example(n, one, "answer") for n, one in enumerate(LAMPS)] + absent)
     (folder / "prompt.md").write_text("---\nrefusal: I cannot answer this.\n---\n$context\n\n$question\n")
-    job = {**JOB, "labels": cluster.labels}
+    job = {**JOB, **cluster.job, "labels": cluster.labels}
     base = {
-        "name": "small",
+        "name": "desks",
         "ingestion": {"source": {"type": "folder", "path": str(folder / "documents")}},
         "access": {"default_groups": ["staff"]},
         "questions": {"file": str(folder / "questions.jsonl")},
@@ -104,15 +117,15 @@ def _write(bundle: Path, folder: Path, cluster: Cluster) -> Path:
         "validation": {"min_examples": 5, "min_refusal_share": 0.1, "max_refusal_share": 0.6},
         "answers": {"prompt": str(folder / "prompt.md"), "max_new_tokens": 8, "job": job},
     }
-    (bundle / "knowledge_bases" / "small.yaml").write_text(yaml.safe_dump(base))
+    (bundle / "knowledge_bases" / "desks.yaml").write_text(yaml.safe_dump(base))
     training = {**job, "base_model": "HuggingFaceTB/SmolLM2-135M-Instruct", "open_groups": ["staff"], "max_steps": 2}
     adapter = {
-        "name": "small",
-        "knowledge_base": "../knowledge_bases/small.yaml",
+        "name": "desks",
+        "knowledge_base": "../knowledge_bases/desks.yaml",
         "examples": str(folder / "examples.jsonl"),
         "training": {**training, "batch_size": 2},
     }
-    (bundle / "adapters" / "small.yaml").write_text(yaml.safe_dump(adapter))
+    (bundle / "adapters" / "desks.yaml").write_text(yaml.safe_dump(adapter))
     return bundle
 
 
@@ -137,16 +150,17 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def test_an_adapter_is_trained_and_answers_by_jobs_and_nothing_is_done_twice(installation: Installation) -> None:
-    assert installation.run("kb_small")[0] == "success"
-    state, tasks = installation.run("adapter_small")
+    assert installation.run("kb_desks")[0] == "success"
+    state, tasks = installation.run("adapter_desks")
     assert state == "success", tasks
     assert {tasks[name] for name in ("train", "answer_with_candidate", "answer_with_baseline")} == {"success"}
     (adapter,) = installation.query("SELECT * FROM adapters")
     kinds = sorted(job["metadata"]["name"].partition("-")[0] for job in installation.cluster.jobs())
     assert kinds == ["adapter", "answers", "answers"]
     trained = next(job for job in installation.cluster.jobs() if job["metadata"]["name"].startswith("adapter"))
+    assert adapter["uri"].startswith("s3://" if installation.cluster.job else "/")
     assert adapter["job_uid"] == installation.cluster.backend.find("llm", trained["metadata"]["name"]).uid  # type: ignore[union-attr]
     assert installation.query("SELECT count(*) AS n FROM answers") == [{"n": 4}]
-    again, _ = installation.run("adapter_small")
+    again, _ = installation.run("adapter_desks")
     assert again == "success"
     assert len(installation.cluster.jobs()) == 3

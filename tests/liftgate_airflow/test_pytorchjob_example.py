@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,10 @@ def test_the_real_webhook_refuses_it_too_and_its_words_are_handed_on(tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("nodes", [1, 2])
 @pytest.mark.parametrize("place", [cluster_of_the_tests, real_cluster])
 def test_the_example_trains_an_adapter(
-    place: Any, airflow_metadata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Any, nodes: int, airflow_metadata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a small model and two steps in place of gemma and a GPU; everything else as the file has it."""
     claims = {"llm-train-data-pvc": tmp_path / "data", "llm-artifacts-pvc": tmp_path / "artifacts"}
@@ -75,6 +77,9 @@ def test_the_example_trains_an_adapter(
         monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps({"conn_type": "kubernetes", "extra": extra}))
         monkeypatch.setenv("PYTHONPATH", str(ROOT / "trainer_image"))
         manifest = example()
+        replicas = manifest["spec"]["pytorchReplicaSpecs"]
+        if nodes > 1:
+            replicas["Worker"] = {**deepcopy(replicas["Master"]), "replicas": nodes - 1}
         cluster.label(manifest)
         text = yaml.safe_dump(manifest).replace("google/gemma-2-2b-it", str(MODEL))
         (airflow_metadata / "train_lora.yaml").write_text(text.replace("- --epochs\n", "- --max_steps\n"))

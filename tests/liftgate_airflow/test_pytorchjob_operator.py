@@ -142,7 +142,8 @@ import hashlib, json, os, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
 (folder / "weights").write_text("w")
 files = {"weights": {"sha256": hashlib.sha256(b"w").hexdigest()}}
-(folder / "manifest.json").write_text(json.dumps({"files": files, "job": os.environ["LIFTGATE_JOB"]}))
+(folder / "whole").write_text(json.dumps({"files": files, "job": os.environ["LIFTGATE_JOB"]}))
+(folder / "whole").rename(folder / "manifest.json")
 """
 
 

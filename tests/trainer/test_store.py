@@ -11,32 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from object_store import BUCKET, s3_server
 
 pytestmark = pytest.mark.slow
 
 TRAINER_IMAGE = Path(__file__).parents[2] / "trainer_image"
-BUCKET = "llm"
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty bucket."""
-    from moto.server import ThreadedMotoServer
-    from s3fs import S3FileSystem
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "of-the-test")
-    S3FileSystem.clear_instance_cache()
-    files = S3FileSystem(use_listings_cache=False)
-    files.mkdir(BUCKET)
-    yield files
-    files.rm(BUCKET, recursive=True)  # what one server holds, the next one of this process holds too
-    server.stop()
-    S3FileSystem.clear_instance_cache()
+    with s3_server(monkeypatch) as (files, _):
+        yield files
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from liftgate.answering.answers import missing_answers, store_answers
 from liftgate.answering.generator import Answer, Request
 from liftgate.config.answers import Answers
 from liftgate.fingerprints import fingerprint
-from liftgate.jobs.places import Places, base_model_there, job_environment, spec_for
+from liftgate.jobs.places import Places
 from liftgate.jobs.spec import JobSpec
 from liftgate.releases.makeup import Makeup
 from liftgate.retrieval import Asked
@@ -47,24 +47,21 @@ class Answering:
         self._lay_out(missing)
         model = job.model_path if makeup.base.model == self.answers.base_model else None
         adapter = ("--adapter_dir", places.there_of(makeup.adapter.uri)) if makeup.adapter else ()
-        return spec_for(
-            job,
-            places,
+        return places.spec(
             slug=f"answers-{self.kb}",
             module="trainer.generate",
             args=(
-                *("--base_model", base_model_there(self.runtime, makeup.base.model, job.backend, model)),
+                *("--base_model", places.base_model(makeup.base.model, model)),
                 *("--requests", places.there("tuning_sets", "requests", f"{key}.jsonl")),
                 *("--output", places.there("adapters", "answers", f"{key}.jsonl")),
                 *("--max_new_tokens", str(makeup.max_new_tokens)),
                 *adapter,
             ),
-            env=job_environment(self.runtime, job.backend),
         )
 
     @property
     def _places(self) -> Places:
-        return Places.of(self.runtime, self.answers.job)
+        return Places(self.runtime, self.answers.job)
 
     def _missing(self, makeup: Makeup) -> list[Request]:
         return missing_answers(self.runtime, makeup, self.asked)

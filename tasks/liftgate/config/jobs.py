@@ -48,6 +48,8 @@ class JobBlock(Block):
     """What names the base model's weights, like a commit. Default: a hash of the weights, which workers then need."""
     store: str | None = None
     """An address of an object store that workers and jobs reach, like s3://bucket/llm. Default: the volume claims."""
+    env: dict[str, str] = {}
+    """Variables of the job, for example the address of a store. Secrets do not belong here."""
     env_secret: str | None = None
     """A secret of the namespace whose entries the job sees as variables, for example the store's keys."""
     queue: str | None = None

@@ -29,5 +29,5 @@ def _local(runtime: Runtime, job: JobBlock) -> JobBackend:
         raise ConfigurationError("Expected LIFTGATE_TRAINER_DIR to name the folder trainer_image, found none. Set it.")
     from liftgate.jobs.local.backend import LocalBackend
 
-    claims = Places.of(runtime, job).claims()
+    claims = Places(runtime, job).claims()
     return LocalBackend(runtime.files / "jobs", claims, runtime.settings.trainer_dir, ignore_gpus=True)

@@ -22,22 +22,16 @@ _MOUNTS = {"tuning_sets": "/data", "adapters": "/artifacts"}
 
 @dataclass(frozen=True)
 class Places:
-    """Where a worker finds what lies in `tuning_sets` and `adapters`, and where a job does."""
+    """Where a worker finds what lies in `tuning_sets` and `adapters`, where a job does, and what that job is."""
 
-    files: Path
-    """The folder of this installation."""
+    runtime: Runtime
     job: JobBlock
-
-    @classmethod
-    def of(cls, runtime: Runtime, job: JobBlock) -> Places:
-        """Those of an installation for a job."""
-        return cls(runtime.files, job)
 
     def here(self, kind: str, *parts: str) -> UPath:
         """As this worker sees it."""
         from upath import UPath
 
-        return UPath(self.job.store or self.files).joinpath(kind, *parts)
+        return UPath(self.job.store or self.runtime.files).joinpath(kind, *parts)
 
     def there(self, kind: str, *parts: str) -> str:
         """As the job sees it.
@@ -52,47 +46,53 @@ class Places:
         root = str(self.here("adapters"))
         return self.there("adapters") + address.removeprefix(root) if address.startswith(root) else address
 
-    def volumes(self) -> tuple[Volume, ...]:
-        """What the job mounts."""
+    def base_model(self, name: str, model_path: str | None) -> str:
+        """The base model as the job sees it."""
+        if self.job.backend == "local":
+            return str(model_folder(name, self.runtime.settings.models_dir).resolve())
+        return model_path or name
+
+    def claims(self) -> dict[str, Path]:
+        """The folders that stand for the claims on this machine."""
+        files = self.runtime.files
+        return {self.job.claims.data: files / "tuning_sets", self.job.claims.artifacts: files / "adapters"}
+
+    def spec(
+        self,
+        slug: str,
+        module: str,
+        args: tuple[str, ...],
+        nodes: int = 1,
+        procs_per_node: int = 1,
+        dataset_version: str | None = None,
+    ) -> JobSpec:
+        """A job that runs this module of the trainer, with everything that its block sets."""
+        job = self.job
+        return JobSpec(
+            slug=slug,
+            image=job.image,
+            command=("python", "-m", module),
+            args=args,
+            resources=Resources(job.resources.cpus, job.resources.memory, job.resources.gpus),
+            env=job.env | self._environment(),
+            volumes=self._volumes(),
+            namespace=job.namespace,
+            nodes=nodes,
+            procs_per_node=procs_per_node,
+            retries=job.retries,
+            deadline_seconds=job.deadline_seconds,
+            labels={**job.labels, **({QUEUE_LABEL: job.queue} if job.queue else {})},
+            env_secret=job.env_secret,
+            pod=job.pod,
+            dataset_version=dataset_version,
+        )
+
+    def _volumes(self) -> tuple[Volume, ...]:
         if self.job.store:
             return ()
         return Volume(self.job.claims.data, "/data"), Volume(self.job.claims.artifacts, "/artifacts")
 
-    def claims(self) -> dict[str, Path]:
-        """The folders that stand for the claims on this machine."""
-        return {self.job.claims.data: self.files / "tuning_sets", self.job.claims.artifacts: self.files / "adapters"}
-
-
-def spec_for(job: JobBlock, places: Places, slug: str, module: str, args: tuple[str, ...], **more: object) -> JobSpec:
-    """A JobSpec with everything that the job's block sets; `more` are fields of JobSpec."""
-    procs = int(str(more.get("procs_per_node", 1)))
-    # With several processes a node, torchrun starts them and tells each who it is.
-    launcher = ("python", "-m", "torch.distributed.run", "-m") if procs > 1 else ("python", "-m")
-    return JobSpec(
-        slug=slug,
-        image=job.image,
-        command=(*launcher, module),
-        args=args,
-        resources=Resources(job.resources.cpus, job.resources.memory, job.resources.gpus),
-        volumes=places.volumes(),
-        namespace=job.namespace,
-        retries=job.retries,
-        deadline_seconds=job.deadline_seconds,
-        labels={**job.labels, **({QUEUE_LABEL: job.queue} if job.queue else {})},
-        env_secret=job.env_secret,
-        pod=job.pod,
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def base_model_there(runtime: Runtime, model: str, backend: str, model_path: str | None) -> str:
-    """The base model as a job sees it."""
-    if backend == "local":
-        return str(model_folder(model, runtime.settings.models_dir).resolve())
-    return model_path or model
-
-
-def job_environment(runtime: Runtime, backend: str) -> dict[str, str]:
-    """Variables of a job. The threads of this machine are nothing to a cluster."""
-    threads = thread_settings(runtime.settings) if backend == "local" else {}
-    return {**threads, "HF_HUB_OFFLINE": "1"}
+    def _environment(self) -> dict[str, str]:
+        # The threads of this machine are nothing to a cluster.
+        threads = thread_settings(self.runtime.settings) if self.job.backend == "local" else {}
+        return {**threads, "HF_HUB_OFFLINE": "1"}

@@ -95,7 +95,8 @@ def _pod(spec: JobSpec) -> V1PodSpec:
     container = V1Container(
         name=CONTAINER,
         image=spec.image,
-        command=list(spec.command),
+        # The operator tells a node its place, but not a node's processes theirs.
+        command=spec.under_torchrun() if spec.procs_per_node > 1 else list(spec.command),
         args=list(spec.args),
         env=[V1EnvVar(name=name, value=value) for name, value in sorted(spec.env.items())] or None,
         env_from=[V1EnvFromSource(secret_ref=V1SecretEnvSource(name=spec.env_secret))] if spec.env_secret else None,

@@ -61,3 +61,12 @@ class JobSpec:
     """Written on the job for people; does not change what it computes, nor its name."""
     release: int | None = None
     """The release whose index the data came from; for people too."""
+
+    def under_torchrun(self) -> list[str]:
+        """The command started by torchrun, which makes a node's processes and tells each its place.
+
+        Example: python -m trainer.train_lora -> python -m torch.distributed.run -m trainer.train_lora
+        """
+        program, *rest = self.command
+        starts_a_module = program in ("python", "python3") and rest[:1] == ["-m"]
+        return [program, "-m", "torch.distributed.run", *rest] if starts_a_module else [program, *rest]

@@ -82,21 +82,13 @@ def _check_expressible(spec: JobSpec) -> None:
 def _trainer(spec: JobSpec) -> Object:
     return {
         "image": spec.image,
-        "command": _command(spec),
+        "command": spec.under_torchrun() if spec.nodes * spec.procs_per_node > 1 else list(spec.command),
         "args": list(spec.args),
         "env": [{"name": name, "value": value} for name, value in sorted(spec.env.items())],
         "numNodes": spec.nodes,
         "numProcPerNode": spec.procs_per_node,
         "resourcesPerNode": {"requests": quantities(spec.resources), "limits": quantities(spec.resources)},
     }
-
-
-def _command(spec: JobSpec) -> list[str]:
-    """Example: python -m trainer.train_lora, two nodes -> python -m torch.distributed.run -m trainer.train_lora"""
-    program, *rest = spec.command
-    if spec.nodes * spec.procs_per_node == 1 or program not in ("python", "python3"):
-        return [program, *rest]
-    return [program, "-m", "torch.distributed.run", *rest]
 
 
 def _patch(spec: JobSpec) -> Object:

@@ -9,7 +9,7 @@ from liftgate.answering.base_model import base_revision
 from liftgate.database import queries
 from liftgate.fingerprints import fingerprint
 from liftgate.jobs.backends import backend_for
-from liftgate.jobs.places import Places, base_model_there, job_environment, spec_for
+from liftgate.jobs.places import Places
 from liftgate.jobs.results import is_whole
 from liftgate.jobs.spec import JobSpec, Origin
 from liftgate.jobs.work import run_here
@@ -41,19 +41,16 @@ class Training:
         """The training job."""
         training, places = self.run.adapter.training, self._places
         self._lay_out()
-        return spec_for(
-            training,
-            places,
+        return places.spec(
             slug=f"adapter-{self.run.adapter.name}",
             module="trainer.train_lora",
             args=(
-                *("--base_model", self._base_model()),
+                *("--base_model", places.base_model(training.base_model, training.model_path)),
                 *("--train_jsonl", places.there("tuning_sets", self.tuning_set, "train.jsonl")),
                 *("--output_dir", places.there("adapters", *self._folder)),
                 *training.trainer_arguments(),
                 "--resume",
             ),
-            env=job_environment(self.runtime, training.backend),
             nodes=training.nodes,
             procs_per_node=training.procs_per_node,
             dataset_version=self.tuning_set,
@@ -61,16 +58,12 @@ class Training:
 
     @property
     def _places(self) -> Places:
-        return Places.of(self.runtime, self.run.adapter.training)
+        return Places(self.runtime, self.run.adapter.training)
 
     @property
     def _folder(self) -> tuple[str, str]:
         identity = identity_of(self.runtime, self.run, self.tuning_set)
         return self.run.adapter.name, fingerprint(identity)
-
-    def _base_model(self) -> str:
-        training = self.run.adapter.training
-        return base_model_there(self.runtime, training.base_model, training.backend, training.model_path)
 
     def _lay_out(self) -> None:
         """Puts the tuning set where the job reads it; a claim's folder is where it was built."""
