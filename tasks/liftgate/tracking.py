@@ -165,7 +165,7 @@ def _tags(row: Row) -> dict[str, str]:
 
 
 def _metrics(row: Row) -> list[Metric]:
-    """Every number that the trainer measured: a list has one for each step from 1, another stands at the last step.
+    """Every number that the trainer measured: of a curve one for each step from 1; another stands at the last step.
 
     Example: {"steps": 2, "loss": [3.5, 1.2], "eval_loss": 1.5} -> loss at steps 1 and 2, steps and eval_loss at 2.
     """
@@ -176,8 +176,8 @@ def _metrics(row: Row) -> list[Metric]:
     last = measured.get("published_step", measured.get("steps", 0))
     found: list[tuple[str, Any, int]] = []
     for name, value in measured.items():
-        steps = enumerate(value, start=1) if isinstance(value, list) else [(last, value)]
-        found += [(name, one, step) for step, one in steps]
+        curve = isinstance(value, list) and len(value) == measured.get("steps")
+        found += [(name, one, step) for step, one in enumerate(value, start=1)] if curve else [(name, value, last)]
     return [Metric(name, float(one), _stamp(row), step) for name, one, step in found if isinstance(one, int | float)]
 
 

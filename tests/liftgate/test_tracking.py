@@ -134,7 +134,7 @@ def _answer(side: str, _: Question, found: Found) -> str:
 
 
 def test_training_is_a_run_and_the_adapter_a_version_of_its_model(shown: Shown) -> None:
-    metrics = {"steps": 2, "loss": [3.5, 1.25], "published_step": 1, "eval_loss": 1.5, "other": None}
+    metrics = {"steps": 2, "loss": [3.5, 1.25], "published_step": 1, "eval_loss": 1.5, "broken_lines": [7]}
     run, candidate = shown.register(metrics=metrics)
     (found,), (version,) = shown.runs(candidate), shown.versions()
     prompt = shown.judged.release(1).makeup.prompt.version
@@ -145,7 +145,7 @@ def test_training_is_a_run_and_the_adapter_a_version_of_its_model(shown: Shown) 
     history = shown.client.get_metric_history(found.info.run_id, "loss")
     assert [(one.step, one.value) for one in history] == [(1, 3.5), (2, 1.25)]
     assert [one.step for one in shown.client.get_metric_history(found.info.run_id, "eval_loss")] == [1]
-    assert found.data.metrics["steps"] == 2
+    assert found.data.metrics == {"loss": 1.25, "steps": 2, "published_step": 1, "eval_loss": 1.5}
     assert [file.path for file in shown.client.list_artifacts(found.info.run_id)] == ["manifest.json"]
     uri = shown.judged.release(candidate).makeup.adapter.uri
     assert (version.tags["digest"], version.tags["uri"]) == (shown.digest(candidate), uri)

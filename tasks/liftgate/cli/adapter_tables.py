@@ -85,13 +85,12 @@ def _counts(counts: dict[str, Any]) -> str:
 
 
 def _metrics(metrics: dict[str, Any]) -> Table:
-    """One row for each number; a curve is shown by its ends."""
+    """One row for each measurement; a curve, which has a number for each step, is shown by its ends."""
     table = Table("measured in training", "", show_header=True)
-    for name, value in metrics.items():
-        if isinstance(value, list) and value:
-            table.add_row(name, f"{_number(value[0])} to {_number(value[-1])} in {len(value)} values")
-        else:
-            table.add_row(name, _number(value))
+    for name, value in sorted(metrics.items()):
+        curve = isinstance(value, list) and value and len(value) == metrics.get("steps")
+        shown = f"{_number(value[0])} to {_number(value[-1])} in {len(value)} steps" if curve else _number(value)
+        table.add_row(name, shown)
     return table
 
 

@@ -30,7 +30,7 @@ def test_one_adapter_is_shown_whole(judged: Any, shown: Any) -> None:
     text = shown("show", "small", adapter.digest[:6]).stdout
     for part in (adapter.digest, "dvc:9c1", "llm/adapter-small", "uid-7", "release 1", adapter.uri, run.run_id):
         assert part in text
-    assert "3.5 to 1.25 in 2 values" in text
+    assert "3.5 to 1.25 in 2 steps" in text
     assert "adapter_model.safetensors" in text
 
 
