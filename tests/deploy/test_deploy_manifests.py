@@ -14,9 +14,11 @@ from deploy_manifests import DEPLOY, documents, the
 
 from liftgate.config.jobs import ClaimsBlock
 from liftgate.config.training import TrainingBlock
+from liftgate.jobs.identity import pod_patches
 from liftgate.jobs.pytorchjob import render
 from liftgate.jobs.security import container_security, pod_security
 from liftgate.jobs.spec import JobSpec, Resources
+from liftgate.jobs.trainjob import trainjob
 
 VALUES: dict[str, Any] = yaml.safe_load((DEPLOY / "airflow-values.yaml").read_text())
 FOLDERS = [".", "trainjobs", "kueue"]
@@ -110,6 +112,9 @@ def test_airflows_pods_and_the_jobs_ask_for_no_more_than_restricted_allows() -> 
         (container,) = pod["containers"]
         assert restricted(pod["securityContext"], container["securityContext"])
         assert pod["automountServiceAccountToken"] is False
+    for patch in pod_patches(trainjob().render(JOB)["spec"]):
+        (container,) = patch["spec"]["containers"]
+        assert restricted(patch["spec"]["securityContext"], container["securityContext"])
     assert not restricted({**pod_security(), "runAsUser": 0}, container_security())
 
 
