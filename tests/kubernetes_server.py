@@ -65,6 +65,7 @@ class KubernetesServer:
         """Status of the pods of a job by its name, in place of what its processes say."""
         self.events: list[dict[str, Any]] = []
         self._stamped: dict[str, list[tuple[str, str]]] = {}
+        self._deleted: set[str] = set()
         self._lock = threading.Lock()
         self._http: ThreadingHTTPServer | None = None
         self.open(port)
@@ -148,7 +149,8 @@ class KubernetesServer:
 
     def _read(self, namespace: str, name: str) -> Answer:
         ref = self.backend.find(namespace, name)
-        return (200, self._job(ref)) if ref else _status(404, f'pytorchjobs "{name}" not found')
+        there = ref is not None and ref.uid not in self._deleted
+        return (200, self._job(ref)) if ref and there else _status(404, f'pytorchjobs "{name}" not found')
 
     def _delete(self, namespace: str, name: str, body: Any) -> Answer:
         ref = self.backend.find(namespace, name)
@@ -157,6 +159,7 @@ class KubernetesServer:
         wanted = ((body or {}).get("preconditions") or {}).get("uid")
         if wanted and wanted != ref.uid:
             return _status(409, f"the UID in the precondition ({wanted}) does not match")
+        self._deleted.add(ref.uid)
         self.backend.delete(ref)
         return 200, {"kind": "Status", "status": "Success"}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from liftgate.errors import JobRefused
 from liftgate.jobs import outcome
 from liftgate.jobs.backend import JobRef, JobState, Phase
+from liftgate.jobs.pods import PodReport
 
 if TYPE_CHECKING:
     from liftgate.jobs.progress import Progress
@@ -26,11 +27,22 @@ class JobEvent:
     reason: str = ""
     message: str = ""
     progress: dict[str, Any] | None = None
+    seen: Sequence[dict[str, Any]] = ()
+    """What was wrong with the job's pods while it was waited for, as PodReports."""
 
     @classmethod
-    def of(cls, phase: str, ref: JobRef, state: JobState, progress: Progress | None) -> JobEvent:
+    def of(
+        cls, phase: str, ref: JobRef, state: JobState, progress: Progress | None, seen: Iterable[PodReport]
+    ) -> JobEvent:
         """What is known when waiting ends."""
-        return cls(str(phase), ref.uid, state.reason, state.message, asdict(progress) if progress else None)
+        told = [asdict(report) for report in seen]
+        return cls(str(phase), ref.uid, state.reason, state.message, asdict(progress) if progress else None, told)
+
+    def unless_ended(self, state: JobState) -> JobEvent:
+        """This event, or that of a job which has ended since."""
+        if not state.phase.ended:
+            return self
+        return replace(self, phase=str(state.phase), reason=state.reason, message=state.message)
 
     def as_json(self) -> dict[str, Any]:
         """The event as it travels."""
@@ -53,4 +65,5 @@ class JobEvent:
             return outcome.succeeded(ref, is_whole())
         if self.phase == Phase.LOST:
             return outcome.lost(ref, self.message, is_whole())
-        return outcome.failed(cluster(), ref, str(self), permanent_exit_codes)
+        seen = [PodReport(**report) for report in self.seen]
+        return outcome.failed(cluster(), ref, str(self), permanent_exit_codes, seen)

@@ -93,6 +93,11 @@ class JobFailed(LiftgateError):
 class JobRefused(JobFailed):
     """The job's manifest was not accepted. Mend the manifest; a retry cannot help."""
 
+    def __init__(self, message: str | None = None, status: int | None = None):
+        super().__init__(message)
+        self.status = status
+        """The HTTP status of the server that refused it, where one was asked."""
+
 
 class JobFailedForGood(JobFailed):
     """The job ended with an exit code that says that something given to it is wrong."""

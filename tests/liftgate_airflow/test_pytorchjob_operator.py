@@ -13,7 +13,9 @@ import pytest
 import yaml
 from kubernetes_server import KubernetesServer, kubernetes_server, until
 
+from liftgate.jobs.api import api_client
 from liftgate.jobs.identity import identified
+from liftgate.jobs.kubeflow import KubeflowBackend
 from liftgate.jobs.pytorchjob import render
 from liftgate.jobs.spec import JobSpec, Origin, Resources
 
@@ -166,7 +168,7 @@ def _collect(server: KubernetesServer, folder: Path, whole: bool) -> None:
         (folder / "weights").write_text("other")
     ref = server.backend.find("llm", server.made[0])
     assert ref is not None
-    server.backend.delete(ref)
+    KubeflowBackend(api_client(str(server.kubeconfig))).cancel(ref)
 
 
 def test_a_sensor_waits_for_a_job_that_others_made(airflow: Airflow, server: KubernetesServer) -> None:
@@ -179,3 +181,27 @@ def test_a_sensor_waits_for_a_job_that_others_made(airflow: Airflow, server: Kub
     ]
     server.backend.submit(given)
     assert airflow.run("PyTorchJobSensor", name="breaks", namespace="llm", deferrable=False).state == "failed"
+
+
+def test_an_argument_that_ends_in_yaml_is_handed_on_as_it_is(airflow: Airflow, server: KubernetesServer) -> None:
+    made = manifest("import sys; print(sys.argv[1])")
+    made["spec"]["pytorchReplicaSpecs"]["Master"]["template"]["spec"]["containers"][0]["args"] += [
+        "/configs/train.yaml"
+    ]
+    told = returned(airflow.run("PyTorchJobOperator", manifest=made))
+    ref = server.backend.find("llm", told["name"])
+    assert ref is not None
+    assert list(server.backend.logs(ref))[-1] == "/configs/train.yaml"
+
+
+def test_a_job_that_succeeded_as_its_deadline_ended_is_no_failure(
+    airflow: Airflow, server: KubernetesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from liftgate_airflow.triggers.pytorchjob import PyTorchJobTrigger
+
+    async def late(self: PyTorchJobTrigger) -> dict[str, Any]:
+        until(lambda: server.backend.status(self.ref).phase.ended)
+        return {"phase": "overdue", "uid": self.ref.uid}
+
+    monkeypatch.setattr(PyTorchJobTrigger, "first", late)
+    assert airflow.operator("pass", deferrable=False).state == "success"

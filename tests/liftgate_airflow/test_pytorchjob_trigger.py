@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from liftgate.jobs.identity import identified
 from liftgate.jobs.kubeflow import KubeflowBackend
 from liftgate.jobs.pytorchjob import render
 from liftgate.jobs.spec import JobSpec, Origin, Resources
+from liftgate_airflow.hooks.pytorchjob import _lines
 from liftgate_airflow.triggers.pytorchjob import LogCursor, PyTorchJobTrigger
 
 JOBS, LOG = "/pytorchjobs/", "/log"
@@ -172,6 +174,46 @@ def test_a_trigger_made_again_from_its_parts_waits_for_the_same_job(server: Kube
     assert path.rpartition(".")[2] == "PyTorchJobTrigger"
     assert again.serialize() == (path, parts)
     until(lambda: server.backend.status(ref).phase.ended)
+
+
+def test_a_log_line_that_only_looks_like_progress_ends_nothing(server: KubernetesServer) -> None:
+    code = "for said in ('...', 'explodes', '-', '1.5x', 'nan'): print(f'step 3/20 loss {said}', flush=True)"
+    trigger = Told(server, submitted(server, code))
+    event = trigger.wait()
+    assert (event["phase"], event["progress"]) == ("succeeded", None)
+    assert "step 3/20 loss explodes" in trigger.lines
+
+
+def test_a_login_that_is_refused_for_a_moment_ends_nothing(server: KubernetesServer) -> None:
+    ref = submitted(server, STEPS)
+    server.fail("GET", JOBS, 401, times=2, message="Unauthorized")
+    assert Told(server, ref).wait()["phase"] == "succeeded"
+
+
+def test_a_deletion_that_is_not_answered_is_asked_for_again(server: KubernetesServer) -> None:
+    ref = submitted(server, WAITS)
+    server.fail("DELETE", JOBS, 503, times=2)
+    asyncio.run(Told(server, ref).on_kill())
+    assert server.backend.find("llm", ref.name) is None
+
+
+def test_what_was_wrong_with_a_pod_is_known_after_it_is_gone(server: KubernetesServer) -> None:
+    ref = submitted(server, "import time; time.sleep(1); raise SystemExit(2)")
+    ended: dict[str, Any] = {"name": "pytorch", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "restartCount": 1}
+    ended["lastState"] = {"terminated": {"exitCode": 2}}
+    server.pod_status[ref.name] = {"phase": "Running", "containerStatuses": [ended]}
+    (seen,) = Told(server, ref).wait()["seen"]
+    assert (seen["pod"], seen["exit_code"]) == (f"{ref.name}-master-0", 2)
+
+
+def test_a_progress_bar_is_one_line_and_a_node_in_another_zone_has_the_same_time() -> None:
+    read = b"2026-01-01T02:00:01.5+02:00 10 %\r20 %\r30 %\n2026-01-01T00:00:02.123456789Z done\r\n"
+    lines = _lines(read)
+    assert [said for _, said in lines] == ["30 %", "done"]
+    cursor = LogCursor()
+    assert cursor.new(lines[:1]) == ["30 %"]
+    assert cursor.since is not None
+    assert cursor.since.astimezone(UTC).isoformat() == "2026-01-01T00:00:01.500000+00:00"
 
 
 def test_lines_that_the_server_gives_again_are_shown_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from liftgate.jobs.kinds import kind_named
 from liftgate.jobs.kubeflow import JobKind, state_of_found
 
 Pod = dict[str, Any]
+FIRST_LINES = 2000
+"""So many lines of a log that was there before are shown: after a restart, or of a job that was found again."""
 CLOCKS_DIFFER_SECONDS = 60
 """The server knows ages of lines only, by its own clock; so much is read again, and known lines are left out."""
 
@@ -78,7 +81,7 @@ class AsyncPyTorchJobHook(AsyncKubernetesHook):
 
         what = f"pods/log in namespace {metadata['namespace']}"
         read: bytes = await self._ask("get", what, get, {MISSING: b"", NOT_YET: b""})
-        return [(stamp, line) for stamp, _, line in (one.partition(" ") for one in _lines(read))]
+        return await asyncio.to_thread(_lines, read)
 
     async def delete(self, ref: JobRef) -> None:
         """Deletes the job after its pods; one that is gone, or another one by now, is left alone."""
@@ -110,7 +113,7 @@ class AsyncPyTorchJobHook(AsyncKubernetesHook):
 
 def _age(since: datetime | None) -> dict[str, int]:
     if since is None:
-        return {}
+        return {"tail_lines": FIRST_LINES}
     return {"since_seconds": max(1, int((datetime.now(UTC) - since).total_seconds()) + CLOCKS_DIFFER_SECONDS)}
 
 
@@ -130,5 +133,10 @@ async def _content(answer: Any) -> bytes:
     return read
 
 
-def _lines(read: bytes) -> list[str]:
-    return read.decode(errors="replace").splitlines()
+def _lines(read: bytes) -> list[tuple[str, str]]:
+    """(time stamp, line). Of a progress bar, which is written over and over on its line, the last state counts.
+
+    Example: b"2026-01-01T00:00:01Z 10 %\r20 %\n" -> [("2026-01-01T00:00:01Z", "20 %")]
+    """
+    found = (line.rstrip("\r").partition(" ") for line in read.decode(errors="replace").split("\n") if line)
+    return [(stamp, said.rpartition("\r")[2]) for stamp, _, said in found]

@@ -53,7 +53,8 @@ class JobStep(PyTorchJobOperator):
         known = self._work(context).known()
         if known is None:
             return super().execute(context)
-        context["ti"].xcom_push(JOB_UID, self.attempt.uid if self.attempt else None)
+        kept = self.attempt or self._kept(context)
+        context["ti"].xcom_push(JOB_UID, kept.uid if kept else None)
         return known
 
     def job_manifest(self, context: Context) -> Manifest:
@@ -67,6 +68,10 @@ class JobStep(PyTorchJobOperator):
         from liftgate.jobs.backend import Phase
 
         return phase == Phase.SUCCEEDED or self._work(context).known() is not None
+
+    def _recorded_success(self, context: Context) -> Any:
+        """Nothing: whether the work is done is known by its result."""
+        return None
 
     def report(self, context: Context, event: JobEvent) -> Any:
         """The result, once nothing is left to do; a job that left nothing that counts is not repeated."""

@@ -86,6 +86,8 @@ class PyTorchJobOperator(BaseOperator):
         """
         super().__init__(**options)
         self.manifest = manifest
+        if not isinstance(manifest, str):
+            self.template_ext = ()  # an argument of the job that ends in .yaml is no file of ours
         self.namespace = namespace
         self.kubernetes_conn_id = kubernetes_conn_id
         self.deadline_seconds = deadline_seconds
@@ -99,8 +101,11 @@ class PyTorchJobOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Submit the job or find that of an earlier try, and wait."""
-        self.attempt = self._attach(context)
-        print(f"Waits for PyTorchJob {self.attempt.namespace}/{self.attempt.name}, attempt {self.attempt.number}.")
+        recorded = self._recorded_success(context)
+        if recorded is not None:
+            return recorded
+        self.attempt = found = self._attach(context)
+        print(f"Waits for {found.kind} {found.namespace}/{found.name}, attempt {found.number}.")
         if self.deferrable:
             # No time-out: the trigger knows the deadline, and if no triggerer runs, the job is not given up.
             self.defer(trigger=self._trigger(), method_name="execute_complete")
@@ -109,16 +114,19 @@ class PyTorchJobOperator(BaseOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record how the attempt ended; raise where that is not success."""
         from liftgate.errors import JobLost
+        from liftgate.jobs.attempts import end
         from liftgate_airflow.job_events import OVERDUE, JobEvent
 
         told, attempt = JobEvent(**event), self._kept(context)
         if attempt is None:
             raise JobLost(f"Expected {STATE_KEY} in the task's state store, found nothing. Clear this task.")
         self.attempt = attempt
+        if told.phase == OVERDUE:
+            told = told.unless_ended(self._backend_of(attempt).status(attempt.ref))
         is_whole = partial(self.is_whole, context, told.phase)
         ending = told.ending(partial(self._backend_of, attempt), attempt.ref, is_whole, self.permanent_exit_codes)
         if told.phase == OVERDUE:
-            self._backend_of(attempt).cancel(attempt.ref)
+            end(self._backend_of(attempt), attempt.ref)
         self._keep(context, replace(attempt, ended=ending.phase))
         if ending.error:
             raise ending.error
@@ -145,16 +153,32 @@ class PyTorchJobOperator(BaseOperator):
         return {**found, "progress": event.progress}
 
     def on_kill(self) -> None:
-        """Delete the job when the task is ended by hand while its worker runs."""
-        if self.attempt is not None and self.attempt.uid:
-            self._backend_of(self.attempt).cancel(self.attempt.ref)
-            print(f"{self.attempt.name} is deleted.")
+        """Delete the job when the worker is told to end its task: by a person, or where not deferrable by a drain."""
+        attempt = self.attempt
+        if attempt is None or attempt.ended:
+            return
+        backend = self._backend_of(attempt)
+        ref = attempt.ref if attempt.uid else backend.find(attempt.namespace, attempt.name)
+        if ref is not None:
+            backend.cancel(ref)
+            print(f"{ref.name} is deleted.")
 
     def job_manifest(self, context: Context) -> Manifest:
         """The job without its identity. Raises JobRefused where it is no manifest."""
         from liftgate.jobs.reading import read_manifest
 
         return read_manifest(self.manifest, self.namespace, self._hook().get_namespace())
+
+    def _recorded_success(self, context: Context) -> Any:
+        """The report of an attempt that had succeeded before the worker died. Clearing the task raises its tries."""
+        from liftgate.jobs.backend import Phase
+        from liftgate_airflow.job_events import JobEvent
+
+        kept = self._kept(context)
+        if kept is None or kept.ended != Phase.SUCCEEDED or kept.max_tries != context["ti"].max_tries:
+            return None
+        self.attempt = kept
+        return self.report(context, JobEvent(Phase.SUCCEEDED, kept.uid or ""))
 
     def _attach(self, context: Context) -> Attempt:
         from liftgate.jobs.attempts import attach
@@ -171,7 +195,8 @@ class PyTorchJobOperator(BaseOperator):
         origin = Origin(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
         manifest, keep = self.job_manifest(context), partial(self._keep, context)
         backend = self._backend(kind_named(str(manifest.get("kind"))))
-        return attach(backend, manifest, origin, kept, keep)
+        earlier = self._backend_of(kept) if kept else None
+        return attach(backend, manifest, origin, kept, keep, earlier, self.kubernetes_conn_id)
 
     def _kept(self, context: Context) -> Attempt | None:
         from liftgate.jobs.attempts import Attempt
@@ -182,23 +207,23 @@ class PyTorchJobOperator(BaseOperator):
     def _keep(self, context: Context, attempt: Attempt) -> None:
         from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-        self.attempt = attempt
-        context["task_state_store"].set(STATE_KEY, attempt.as_json(), retention=NEVER_EXPIRE)
+        self.attempt = replace(attempt, max_tries=context["ti"].max_tries)
+        context["task_state_store"].set(STATE_KEY, self.attempt.as_json(), retention=NEVER_EXPIRE)
 
-    def _hook(self) -> KubernetesHook:
+    def _hook(self, connection: str | None = None) -> KubernetesHook:
         from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 
-        return KubernetesHook(conn_id=self.kubernetes_conn_id)
+        return KubernetesHook(conn_id=connection or self.kubernetes_conn_id)
 
-    def _backend(self, kind: JobKind) -> KubeflowBackend:
+    def _backend(self, kind: JobKind, connection: str | None = None) -> KubeflowBackend:
         from liftgate.jobs.kubeflow import KubeflowBackend
 
-        return KubeflowBackend(self._hook().api_client, kind)
+        return KubeflowBackend(self._hook(connection).api_client, kind)
 
     def _backend_of(self, attempt: Attempt) -> KubeflowBackend:
         from liftgate.jobs.kinds import kind_named
 
-        return self._backend(kind_named(attempt.kind))
+        return self._backend(kind_named(attempt.kind), attempt.connection)
 
     def _trigger(self, connection_extras: dict[str, Any] | None = None) -> PyTorchJobTrigger:
         from liftgate_airflow.triggers.pytorchjob import PyTorchJobTrigger

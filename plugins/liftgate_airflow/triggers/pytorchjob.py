@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from liftgate_airflow.hooks.pytorchjob import AsyncPyTorchJobHook
 
 LONGEST_SILENCE_SECONDS = 60.0
+KILL_SECONDS = 25.0
+"""Airflow gives on_kill half a minute."""
+UNAUTHORISED, LOGINS = 401, 5
+"""So many refused logins in a row count; fewer are a token that is being renewed."""
 
 
 class PyTorchJobTrigger(BaseTrigger):
@@ -59,6 +63,7 @@ class PyTorchJobTrigger(BaseTrigger):
         self._made_hook: AsyncPyTorchJobHook | None = None
         self._cursor = LogCursor()
         self._said: set[str] = set()
+        self._seen: dict[str, pods.PodReport] = {}
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """What the triggerer makes this trigger from."""
@@ -84,18 +89,25 @@ class PyTorchJobTrigger(BaseTrigger):
 
     async def first(self) -> dict[str, Any]:
         """The event, for whoever waits without a triggerer."""
-        failures, state = 0, JobState(Phase.PENDING)
+        failures, refusals = 0, 0
         while True:
             try:
                 state = await self._state()
                 await self._tell(state)
-                failures, pause = 0, self.poll_seconds
+                failures, refusals, pause = 0, 0, self.poll_seconds
             except ClusterUnavailable as error:
                 failures += 1
                 pause = min(self.poll_seconds + wait_seconds(failures, error.retry_after), LONGEST_SILENCE_SECONDS)
                 await self.log.awarning(f"{error} Next try in {pause:.0f} s.")
+                await asyncio.sleep(pause)
+                continue
             except JobRefused as error:
-                return self._event(REFUSED, JobState(state.phase, message=str(error)))
+                refusals += 1
+                if error.status == UNAUTHORISED and refusals < LOGINS:  # a token is being renewed
+                    await asyncio.sleep(self.poll_seconds)
+                    continue
+                goes_on = f"{error} {self.ref.name} may still run: clear this task to wait for it again, or delete it."
+                return self._event(REFUSED, JobState(Phase.PENDING, message=goes_on))
             if state.phase.ended:
                 return self._event(state.phase, state)
             if self.deadline is not None and time.time() > self.deadline:
@@ -105,10 +117,33 @@ class PyTorchJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Delete the job when a person ends the deferred task. Restarts of the triggerer do not come here."""
-        if not self.cancel_on_kill:
+        if not self.cancel_on_kill or await self._still_waits():
             return
-        await (await self._hook()).delete(self.ref)
-        await self.log.ainfo(f"{self.ref.name} is deleted, since the task was ended by hand.")
+        until = time.monotonic() + KILL_SECONDS
+        while True:
+            try:
+                await (await self._hook()).delete(self.ref)
+            except ClusterUnavailable as error:
+                if time.monotonic() > until:
+                    await self.log.aerror(f"{error} {self.ref.name} still runs: delete it by hand.")
+                    return
+                await asyncio.sleep(1)
+            else:
+                await self.log.ainfo(f"{self.ref.name} is deleted, since the task was ended by hand.")
+                return
+
+    async def _still_waits(self) -> bool:
+        """Whether the task is deferred all the same: then only another triggerer has taken it over from this one."""
+        ti = self.task_instance
+        if ti is None:
+            return False
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+        from asgiref.sync import sync_to_async
+
+        states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+            dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+        )
+        return "deferred" in states.get(ti.run_id, {}).values()
 
     async def _state(self) -> JobState:
         if not self.ref.uid:
@@ -130,7 +165,7 @@ class PyTorchJobTrigger(BaseTrigger):
         return AsyncPyTorchJobHook(conn_id=self.kubernetes_conn_id, connection_extras=self._connection_extras)
 
     def _event(self, phase: str, state: JobState) -> dict[str, Any]:
-        return JobEvent.of(phase, self.ref, state, self._cursor.progress).as_json()
+        return JobEvent.of(phase, self.ref, state, self._cursor.progress, self._seen.values()).as_json()
 
     async def _tell(self, state: JobState) -> None:
         """New lines of the Master, and once each: where the job stands and what is wrong with its pods."""
@@ -148,7 +183,9 @@ class PyTorchJobTrigger(BaseTrigger):
         found = await (await self._hook()).pods(self.ref)
         for pod in found if state.phase is not Phase.SUCCEEDED else ():
             if trouble := pods.trouble_of(pod):
-                await self._say_once(f"{pod['metadata']['name']} {trouble}")
+                name, container = pod["metadata"]["name"], kind_named(self.ref.kind).container
+                self._seen[name] = pods.PodReport(name, trouble, exit_code=pods.exit_code_of(pod, container))
+                await self._say_once(f"{name} {trouble}")
         if self.show_log and found:
             for line in await self._new_lines(found[0]):
                 await self.log.ainfo(line)
@@ -191,8 +228,8 @@ class LogCursor:
 
 
 def _time(stamp: str) -> datetime | None:
-    # Kubernetes writes nanoseconds, datetime knows microseconds.
+    """The time of a line; nodes write it in their own zone, to the nanosecond."""
     try:
-        return datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00")
+        return datetime.fromisoformat(stamp)
     except ValueError:
         return None

@@ -54,7 +54,8 @@ def explained(error: Exception, verb: str, what: str) -> LiftgateError:
             f"Expected the Kubernetes API server to answer ({verb} {what}), found {said} It is tried again. If it does "
             "not come back, check the connection's address and the network."
         )
-    return JobRefused(f"Expected to {verb} {what}, found {status}: {said} {_remedy(status, said, verb, what)}")
+    message = f"Expected to {verb} {what}, found {status}: {said} {_remedy(status, said, verb, what)}"
+    return JobRefused(message, status)
 
 
 def _remedy(status: int, said: str, verb: str, what: str) -> str:

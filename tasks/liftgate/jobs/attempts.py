@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
-from liftgate.errors import JobFailed
-from liftgate.jobs.backend import JobBackend, JobRef, Manifest, Phase
+from liftgate.errors import JobFailed, JobRefused
+from liftgate.jobs.backend import JobBackend, JobRef, JobState, Manifest, Phase
 from liftgate.jobs.identity import identified, spec_hash
 from liftgate.jobs.spec import Origin
 
@@ -31,6 +32,10 @@ class Attempt:
     spec_hash: str
     started: float
     """When the job was asked for first, in seconds since 1970; whoever re-attaches waits no longer for it."""
+    connection: str = ""
+    """Airflow's connection to the cluster that it was asked of."""
+    max_tries: int = 0
+    """The most tries of the task when the attempt began; Airflow raises it when somebody clears the task."""
     uid: str | None = None
     """None: the job was asked for, but nobody heard whether it was made."""
     ended: Phase | None = None
@@ -61,29 +66,38 @@ def attach(
     origin: Origin,
     kept: Attempt | None = None,
     keep: Keep = lambda attempt: None,
+    earlier: JobBackend | None = None,
+    connection: str = "",
 ) -> Attempt:
     """The attempt that this try of a task waits for; its job is there, or was there and has ended.
 
-    kept: the newest attempt of earlier tries. A job of it that still runs, or has ended without anybody hearing of it,
-    is this try's too. One that is gone is recorded as lost, and the next one begins.
+    kept: the newest attempt of earlier tries, and earlier: the backend that it was asked of. A job of it that still
+    runs, or has ended without anybody hearing of it, is this try's too. One that is gone, or is being deleted, is
+    recorded as lost, and the next one begins.
     """
-    if kept is None:
-        return _begin(backend, manifest, origin, 1, keep)
-    if kept.ended:
-        return _begin(backend, manifest, origin, kept.number + 1, keep)
-    if kept.spec_hash != spec_hash(manifest):
-        print(f"{kept.name} was made for another specification. It is ended before the next one begins.")
-        _end(backend, kept)
-    elif kept.uid is None:
-        return _begin(backend, manifest, origin, kept.number, keep, kept.started)
-    elif backend.status(kept.ref).phase is not Phase.LOST:
-        return kept
+    begin = partial(_begin, backend, manifest, origin, keep=keep, connection=connection)
+    if kept is None or kept.ended:
+        return begin(number=kept.number + 1 if kept else 1)
+    there = earlier or backend
+    found = kept.ref if kept.uid else there.find(kept.namespace, kept.name)
+    if found is None:
+        return begin(number=kept.number)
+    if kept.uid is None:
+        kept = replace(kept, uid=found.uid)
+        keep(kept)
+    state = there.status(found)
+    if kept.spec_hash == spec_hash(manifest) and kept.connection == connection and state.phase is not Phase.LOST:
+        if not state.deleting:
+            return kept
+    elif state.phase is not Phase.LOST:
+        print(f"{kept.name} was made for another specification or cluster. It is ended before the next one begins.")
+    end(there, found)
     keep(replace(kept, ended=Phase.LOST))
-    return _begin(backend, manifest, origin, kept.number + 1, keep)
+    return begin(number=kept.number + 1)
 
 
 def _begin(
-    backend: JobBackend, manifest: Manifest, origin: Origin, number: int, keep: Keep, started: float | None = None
+    backend: JobBackend, manifest: Manifest, origin: Origin, number: int, keep: Keep, connection: str
 ) -> Attempt:
     """Asks for the job of this number. One that is known to have ended badly was an attempt, so the next begins."""
     made = identified(manifest, origin, number)
@@ -94,30 +108,37 @@ def _begin(
         namespace=metadata.get("namespace") or "default",
         name=metadata["name"],
         spec_hash=spec_hash(manifest),
-        started=started or time.time(),
+        started=time.time(),
+        connection=connection,
     )
     keep(attempt)
-    ref = backend.submit(made)
-    attempt = replace(attempt, uid=ref.uid)
+    try:
+        ref = backend.submit(made)
+    except JobRefused:
+        keep(replace(attempt, ended=Phase.FAILED))  # nothing was made, and a later try has a time of its own
+        raise
+    attempt = replace(attempt, uid=ref.uid, started=attempt.started if ref.adopted else time.time())
     keep(attempt)
-    phase = backend.status(ref).phase if ref.adopted else Phase.PENDING
-    if phase not in (Phase.FAILED, Phase.LOST):
+    state = backend.status(ref) if ref.adopted else JobState(Phase.PENDING)
+    if state.phase not in (Phase.FAILED, Phase.LOST) and not state.deleting:
         return attempt
-    keep(replace(attempt, ended=phase))
-    return _begin(backend, manifest, origin, number + 1, keep)
+    if state.deleting:
+        end(backend, ref)
+    keep(replace(attempt, ended=Phase.LOST if state.deleting else state.phase))
+    return _begin(backend, manifest, origin, number + 1, keep, connection)
 
 
-def _end(backend: JobBackend, attempt: Attempt) -> None:
-    """Cancels a job and waits until nothing of it runs any more."""
-    ref = attempt.ref if attempt.uid else backend.find(attempt.namespace, attempt.name)
-    if ref is None:
-        return
-    backend.cancel(ref)
+def end(backend: JobBackend, ref: JobRef) -> None:
+    """Cancels a job that runs, and waits until nothing of it runs any more. Raises JobFailed after two minutes."""
+    state = backend.status(ref)
+    if not state.phase.ended:
+        backend.cancel(ref)
     until = time.monotonic() + END_SECONDS
-    while not backend.status(ref).phase.ended:
+    while not state.phase.ended or state.deleting:
         if time.monotonic() > until:
             raise JobFailed(
                 f"Expected {ref.name} to end within {END_SECONDS} s after it was cancelled, found that it still runs. "
                 "See what holds its pods, then clear this task."
             )
         time.sleep(POLL_SECONDS)
+        state = backend.status(ref)

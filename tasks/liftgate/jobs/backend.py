@@ -51,6 +51,8 @@ class JobState:
     reason: str = ""
     message: str = ""
     restarts: int = 0
+    deleting: bool = False
+    """Somebody deletes it; it reads as it did before until its pods are gone."""
 
 
 class JobBackend(Protocol):
@@ -72,7 +74,7 @@ class JobBackend(Protocol):
         """Lines of the first replica so far, all its attempts in order, without line ends."""
 
     def cancel(self, ref: JobRef) -> None:
-        """Stops the job for good. Cancelling one that has ended does nothing."""
+        """Stops the job for good; on a cluster that deletes it."""
 
 
 def follow(

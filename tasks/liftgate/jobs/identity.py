@@ -45,11 +45,12 @@ def job_name(manifest: Manifest, origin: Origin, attempt: int) -> str:
 def identified(manifest: Manifest, origin: Origin, attempt: int) -> Manifest:
     """The manifest of one attempt: named, annotated with who wants it, its pods told who they are."""
     made = deepcopy(manifest)
-    metadata = made.setdefault("metadata", {})
+    metadata = made["metadata"] = made.get("metadata") or {}
     notes = {
         f"{ANNOTATION}dag-id": origin.dag_id,
         f"{ANNOTATION}run-id": origin.run_id,
         f"{ANNOTATION}task-id": origin.task_id,
+        f"{ANNOTATION}map-index": str(origin.map_index),
         SPEC_HASH: spec_hash(manifest),
     }
     metadata["name"] = job_name(manifest, origin, attempt)

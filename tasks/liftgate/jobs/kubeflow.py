@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from liftgate.errors import JobLost, JobRefused
+from liftgate.errors import ClusterUnavailable, JobLost, JobRefused
 from liftgate.jobs import conditions, pods, pytorchjob, rules
 from liftgate.jobs.api import ask
 from liftgate.jobs.api_errors import EXISTS, MISSING, NOT_YET
@@ -125,13 +125,26 @@ class KubeflowBackend:
             yield from self._log(pod)
 
     def troubles(self, ref: JobRef) -> list[pods.PodReport]:
-        """The job's pods that are in trouble, each with why, what to do, and its last lines."""
-        found = [(pod, pods.trouble_of(pod, self._events(pod))) for pod in self._pods(ref)]
-        return [
-            pods.PodReport(pod["metadata"]["name"], trouble, tuple(self._log(pod, LAST_LINES)), pods.exit_code_of(pod))
-            for pod, trouble in found
-            if trouble
-        ]
+        """The job's pods that are in trouble, each with why, what to do, and its last lines.
+
+        What may not be read, or is not answered, is left out: the job's end has to be told all the same.
+        """
+        found = _or_nothing(self._pods, ref)
+        reports = [self._report(pod) for pod in found]
+        return [report for report in reports if report] or ([] if found else self._trouble_without_pods(ref))
+
+    def _report(self, pod: dict[str, Any]) -> pods.PodReport | None:
+        trouble = pods.trouble_of(pod, _or_nothing(self._events, pod))
+        if trouble is None:
+            return None
+        lines = tuple(_or_nothing(self._log, pod, LAST_LINES))
+        return pods.PodReport(pod["metadata"]["name"], trouble, lines, pods.exit_code_of(pod, self._kind.container))
+
+    def _trouble_without_pods(self, ref: JobRef) -> list[pods.PodReport]:
+        """A quota, or a rule of the namespace, that lets no pod be made is told in the events of the job."""
+        owner = {"metadata": {"uid": ref.uid, "namespace": ref.namespace}}
+        trouble = pods.trouble_of({"status": {}}, _or_nothing(self._events, owner))
+        return [pods.PodReport(ref.name, trouble)] if trouble else []
 
     def cancel(self, ref: JobRef) -> None:
         """Deletes the job after its pods. One that is gone, or is another one by now, is left alone."""
@@ -206,13 +219,22 @@ class KubeflowBackend:
         return CoreV1Api(self._api)
 
 
+def _or_nothing(read: Callable[..., Any], *given: Any) -> list[Any]:
+    try:
+        found: list[Any] = read(*given)
+    except (JobRefused, ClusterUnavailable) as error:
+        print(error)
+        return []
+    return found
+
+
 def state_of_found(kind: JobKind, found: dict[str, Any] | None, uid: str) -> JobState:
     """Where a job stands by what the server has under its name."""
     if found is None:
         return JobState(Phase.LOST, f"{kind.kind}Gone", "there is no such job any more")
     if found["metadata"]["uid"] != uid:
         return JobState(Phase.LOST, f"{kind.kind}Replaced", f"{found['metadata']['name']} is another job now")
-    return kind.state_of(found.get("status"))
+    return replace(kind.state_of(found.get("status")), deleting="deletionTimestamp" in found["metadata"])
 
 
 def _check_same(found: dict[str, Any], manifest: Manifest) -> None:

@@ -17,9 +17,6 @@ class Cluster(Protocol):
     def troubles(self, ref: JobRef) -> list[PodReport]:
         """The job's pods that are in trouble."""
 
-    def cancel(self, ref: JobRef) -> None:
-        """Stops the job for good."""
-
 
 @dataclass(frozen=True)
 class Ending:
@@ -56,11 +53,20 @@ def lost(ref: JobRef, message: str, whole: bool) -> Ending:
     )
 
 
-def failed(cluster: Cluster, ref: JobRef, found: str, permanent_exit_codes: Collection[int] = ()) -> Ending:
-    """The end of a job that failed: why, by pod, and what to do."""
-    reports = cluster.troubles(ref)
+def failed(
+    cluster: Cluster,
+    ref: JobRef,
+    found: str,
+    permanent_exit_codes: Collection[int] = (),
+    seen: Collection[PodReport] = (),
+) -> Ending:
+    """The end of a job that failed: why, by pod, and what to do.
+
+    seen: what was wrong with its pods while they were there. Older operators remove them before they call a job failed.
+    """
+    reports = cluster.troubles(ref) or seen
     for_good = any(report.exit_code in permanent_exit_codes for report in reports)
-    told = "\n".join(map(str, reports)) or "None of its pods is left to say why; its log, as far as it came, is above."
+    told = "\n".join(map(str, reports)) or "Nothing is left of its pods that says why. What its log said is above."
     kind = JobFailedForGood if for_good else JobFailed
     remedy = "A retry cannot help: mend that first." if for_good else "Mend the cause; a retry makes the next attempt."
     return Ending(Phase.FAILED, kind(f"Expected {ref.name} to succeed, found {found}.\n{told}\n{remedy}"))

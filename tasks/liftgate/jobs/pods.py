@@ -60,11 +60,11 @@ def trouble_of(pod: Object, events: Iterable[Object] = ()) -> str | None:
     return _of_the_pod(status) or _of_its_containers(pod, status) or _of_its_events(status, events)
 
 
-def exit_code_of(pod: Object) -> int | None:
-    """Exit code of the pod's container that has ended last, also where it was started again."""
+def exit_code_of(pod: Object, container: str) -> int | None:
+    """The exit code with which this container of the pod ended last, also where it was started again."""
     for found in (pod.get("status") or {}).get("containerStatuses") or []:
         for state in (found.get("state") or {}, found.get("lastState") or {}):
-            if "terminated" in state:
+            if found.get("name") == container and "terminated" in state:
                 return int(state["terminated"]["exitCode"])
     return None
 

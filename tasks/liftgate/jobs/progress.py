@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_STEP = re.compile(r"\bstep (\d+)/(\d+) loss ([-+.\deE]+)(?: tokens/s ([.\d]+))?")
+_NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_STEP = re.compile(rf"\bstep (\d+)/(\d+) loss ({_NUMBER})(?: tokens/s ({_NUMBER}))?(?!\S)")
 
 
 @dataclass(frozen=True)

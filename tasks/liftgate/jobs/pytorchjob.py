@@ -28,6 +28,9 @@ def render(spec: JobSpec) -> Manifest:
     """
     if spec.nodes < 1:
         raise JobRefused(f"Expected a job of at least one node, found {spec.nodes}. Set nodes to 1 or more.")
+    own = sorted({"containers", "volumes"} & set(spec.pod))
+    if own:
+        raise JobRefused(f"Expected `pod` to leave the job's containers and volumes alone, found {own}. Remove them.")
     from kubeflow.training import KubeflowOrgV1PyTorchJob, KubeflowOrgV1PyTorchJobSpec, KubeflowOrgV1RunPolicy
     from kubernetes.client import ApiClient, V1ObjectMeta
 
@@ -47,8 +50,8 @@ def render(spec: JobSpec) -> Manifest:
             nproc_per_node=str(spec.procs_per_node),
             pytorch_replica_specs=replicas,
             run_policy=KubeflowOrgV1RunPolicy(
-                # Kept, so that the logs of a job that has ended can be read.
-                clean_pod_policy="None",
+                # Pods that have ended stay with their logs; one that still runs would hold its GPU for nothing.
+                clean_pod_policy="Running",
                 ttl_seconds_after_finished=KEPT_SECONDS,
                 backoff_limit=spec.retries + 1 if spec.retries else None,
                 active_deadline_seconds=spec.deadline_seconds,

@@ -19,7 +19,7 @@ def read_manifest(given: dict[str, Any] | str, namespace: str | None = None, oth
             f"Expected a manifest with apiVersion, kind, metadata and spec, found {type(found).__name__}. "
             "Give a dict, YAML, or a path that ends in .yaml."
         )
-    metadata = found.setdefault("metadata", {})
+    metadata = found["metadata"] = found.get("metadata") or {}
     metadata["namespace"] = namespace or metadata.get("namespace") or otherwise or "default"
     return found
 

@@ -119,3 +119,29 @@ def test_what_is_wrong_with_the_pods_is_told_with_their_last_lines(
     (report,) = backend.troubles(ref)
     assert (report.exit_code, report.last_lines[-1]) == (2, "about to break")
     assert "ended with exit code 2" in str(report)
+
+
+def test_an_end_is_told_also_where_neither_events_nor_logs_may_be_read(
+    kubernetes: KubernetesServer, backend: KubeflowBackend
+) -> None:
+    made = manifest()
+    made["spec"]["pytorchReplicaSpecs"]["Master"]["template"]["spec"]["containers"][0]["args"] = ["raise SystemExit(2)"]
+    ref = backend.submit(made)
+    while backend.status(ref).phase is not Phase.FAILED:
+        time.sleep(0.02)
+    for path in ("/events", "/log"):
+        kubernetes.fail("GET", path, 403, times=9, message="forbidden")
+    (report,) = backend.troubles(ref)
+    assert (report.exit_code, report.last_lines) == (2, ())
+    kubernetes.fail("GET", "/pods", 403, times=9, message="forbidden")
+    assert backend.troubles(ref) == []
+
+
+def test_a_job_whose_pods_are_refused_is_told_of_by_its_own_events(
+    kubernetes: KubernetesServer, backend: KubeflowBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = backend.submit(manifest())
+    monkeypatch.setattr(kubernetes, "_pods_of", lambda _: [])
+    kubernetes.events.append({"type": "Warning", "reason": "FailedCreatePod", "message": "exceeded quota: gpus"})
+    (report,) = backend.troubles(ref)
+    assert "FailedCreatePod: exceeded quota: gpus" in report.trouble

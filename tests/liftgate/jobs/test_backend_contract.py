@@ -160,3 +160,22 @@ def test_a_job_of_another_specification_is_ended_before_the_next_one_begins(plac
     second = kept.attach(place, WAITS + "; print(2)")
     assert place.backend.status(first.ref).phase.ended
     assert (second.number, place.backend.status(second.ref).phase.ended) == (2, False)
+
+
+def test_an_attempt_of_unknown_uid_is_found_by_its_name_although_the_manifest_has_another(place: Place) -> None:
+    kept = Kept()
+    first = kept.attach(place, WAITS)
+    kept[:] = [replace(first, uid=None)]
+    assert kept.attach(place, WAITS, slug="renamed").name == first.name
+    assert place.made() == [first.name]
+
+
+def test_a_refused_job_leaves_the_next_try_a_time_of_its_own(place: Place) -> None:
+    kept = Kept()
+    wrong = manifest(place, WAITS)
+    wrong["spec"]["pytorchReplicaSpecs"]["Master"]["template"]["spec"]["containers"][0]["name"] = "trainer"
+    with pytest.raises(JobRefused):
+        attach(place.backend, wrong, ORIGIN, None, kept.append)
+    refused = kept[-1]
+    assert (refused.uid, refused.ended) == (None, Phase.FAILED)
+    assert kept.attach(place, WAITS).started > refused.started

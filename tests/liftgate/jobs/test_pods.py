@@ -87,9 +87,9 @@ def test_a_healthy_pod_is_in_no_trouble(fine: dict[str, Any]) -> None:
 
 
 def test_the_exit_code_is_found_also_where_the_container_was_started_again() -> None:
-    assert exit_code_of(container(terminated(3))) == 3
-    assert exit_code_of(waiting("CrashLoopBackOff", lastState=terminated(2))) == 2
-    assert exit_code_of(pod(phase="Pending")) is None
+    assert exit_code_of(container(terminated(3)), "pytorch") == 3
+    assert exit_code_of(waiting("CrashLoopBackOff", lastState=terminated(2)), "pytorch") == 2
+    assert exit_code_of(pod(phase="Pending"), "pytorch") is None
 
 
 def test_only_pods_of_this_very_job_count_and_the_master_comes_first() -> None:
