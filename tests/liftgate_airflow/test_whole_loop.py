@@ -84,12 +84,13 @@ class Installation:
         return [run_id for (run_id,) in found if run_id.startswith("after__")]
 
     def events(self) -> list[str]:
-        """The asset events so far."""
+        """The asset events of this knowledge base so far."""
         from airflow.models.asset import AssetEvent
         from airflow.utils.session import create_session
 
         with create_session() as session:
-            return sorted(event.asset.uri for event in session.query(AssetEvent))
+            uris = sorted(event.asset.uri for event in session.query(AssetEvent))
+        return [uri for uri in uris if uri.startswith("liftgate://small/")]
 
     def waiting(self) -> list[str]:
         """The runs that stand in the queue for the turn."""
