@@ -29,6 +29,9 @@ UNAUTHORISED, LOGINS = 401, 5
 """So many refused logins in a row count; fewer are a token that is being renewed."""
 
 
+_ENDING: set[asyncio.Task[None]] = set()
+
+
 class PyTorchJobTrigger(BaseTrigger):
     """Polls a PyTorchJob (or a TrainJob) until it has ended, is gone, or its deadline is over, and fires what it found.
 
@@ -117,7 +120,16 @@ class PyTorchJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Delete the job when a person ends the deferred task. Restarts of the triggerer do not come here."""
-        if not self.cancel_on_kill or await self._still_waits():
+        if not self.cancel_on_kill:
+            return
+        ending = asyncio.create_task(self._end_job())
+        _ENDING.add(ending)  # a task that nobody holds may be collected while it runs
+        ending.add_done_callback(_ENDING.discard)
+        # The triggerer cancels this again at its every look, which is once a second.
+        await asyncio.shield(ending)
+
+    async def _end_job(self) -> None:
+        if await self._still_waits():
             return
         until = time.monotonic() + KILL_SECONDS
         while True:
@@ -137,13 +149,12 @@ class PyTorchJobTrigger(BaseTrigger):
         ti = self.task_instance
         if ti is None:
             return False
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-        from asgiref.sync import sync_to_async
+        from airflow.sdk.execution_time.comms import GetTaskStates
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
-            dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
-        )
-        return "deferred" in states.get(ti.run_id, {}).values()
+        asked = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
+        answer: Any = await SUPERVISOR_COMMS.asend(asked)
+        return "deferred" in answer.task_states.get(ti.run_id, {}).values()
 
     async def _state(self) -> JobState:
         if not self.ref.uid:
