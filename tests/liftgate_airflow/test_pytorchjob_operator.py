@@ -140,12 +140,13 @@ def test_a_wrong_container_name_is_refused_before_anything_is_made(
 
 
 VANISHES = """
-import hashlib, json, os, pathlib, sys
+import hashlib, json, os, pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
 (folder / "weights").write_text("w")
 files = {"weights": {"sha256": hashlib.sha256(b"w").hexdigest()}}
 (folder / "whole").write_text(json.dumps({"files": files, "job": os.environ["LIFTGATE_JOB"]}))
 (folder / "whole").rename(folder / "manifest.json")
+time.sleep(300)
 """
 
 
@@ -153,7 +154,7 @@ files = {"weights": {"sha256": hashlib.sha256(b"w").hexdigest()}}
 def test_a_job_that_vanished_is_success_only_with_its_own_whole_result(
     airflow: Airflow, server: KubernetesServer, tmp_path: Path, whole: bool, state: str
 ) -> None:
-    # The job ends and is collected before anybody looks: every look finds nothing under its name.
+    # The job is gone before anybody saw its end: it waits until it is collected.
     made = manifest(VANISHES)
     container = made["spec"]["pytorchReplicaSpecs"]["Master"]["template"]["spec"]["containers"][0]
     container["args"] += [str(tmp_path)]
