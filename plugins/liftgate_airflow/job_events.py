@@ -57,13 +57,17 @@ class JobEvent:
         ref: JobRef,
         is_whole: Callable[[], bool],
         permanent_exit_codes: Collection[int] = (),
+        again: str = outcome.OWN_RETRY,
     ) -> outcome.Ending:
-        """The end that this event tells of. Raises JobRefused where it tells of none: the job may still run."""
+        """The end that this event tells of. Raises JobRefused where it tells of none: the job may still run.
+
+        again: how a job of this name comes to be once more, for whoever reads the error.
+        """
         if self.phase == REFUSED:
             raise JobRefused(self.message)
         if self.phase == Phase.SUCCEEDED:
             return outcome.succeeded(ref, is_whole())
         if self.phase == Phase.LOST:
-            return outcome.lost(ref, self.message, is_whole())
+            return outcome.lost(ref, self.message, is_whole(), again)
         seen = [PodReport(**report) for report in self.seen]
-        return outcome.failed(cluster(), ref, str(self), permanent_exit_codes, seen)
+        return outcome.failed(cluster(), ref, str(self), permanent_exit_codes, seen, again)

@@ -4,6 +4,10 @@ INSERT INTO tuning_sets (digest, kb, uri, counts, lineage, dataset_revision, run
 VALUES (:digest, :kb, :uri, :counts::jsonb, :lineage::jsonb, :dataset_revision, :run_id)
     ON CONFLICT (digest) DO NOTHING;
 
+-- name: release_of_tuning_set(digest)$
+-- The release whose index gave the contexts of a tuning set, or NULL.
+SELECT (counts ->> 'release')::int FROM tuning_sets WHERE digest = :digest;
+
 -- name: adapter_for(kb, tuning_set, base, settings)^
 -- The adapter that such a training has given already.
 SELECT digest, uri FROM adapters

@@ -158,6 +158,8 @@ def test_an_adapter_is_trained_and_answers_by_jobs_and_nothing_is_done_twice(ins
     kinds = sorted(job["metadata"]["name"].partition("-")[0] for job in installation.cluster.jobs())
     assert kinds == ["adapter", "answers", "answers"]
     trained = next(job for job in installation.cluster.jobs() if job["metadata"]["name"].startswith("adapter"))
+    noted = trained["metadata"]["annotations"]
+    assert (noted["liftgate.dev/release"], noted["liftgate.dev/dataset-version"]) == ("1", adapter["tuning_set"])
     assert adapter["uri"].startswith("s3://" if installation.cluster.job else "/")
     assert adapter["job_uid"] == installation.cluster.backend.find("llm", trained["metadata"]["name"]).uid  # type: ignore[union-attr]
     assert installation.query("SELECT count(*) AS n FROM answers") == [{"n": 4}]

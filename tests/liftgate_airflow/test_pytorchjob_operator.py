@@ -172,7 +172,9 @@ def _collect(server: KubernetesServer, folder: Path, whole: bool) -> None:
     KubeflowBackend(api_client(str(server.kubeconfig))).cancel(ref)
 
 
-def test_a_sensor_waits_for_a_job_that_others_made(airflow: Airflow, server: KubernetesServer) -> None:
+def test_a_sensor_waits_for_a_job_that_others_made(
+    airflow: Airflow, server: KubernetesServer, capfd: pytest.CaptureFixture[str]
+) -> None:
     given = identified(manifest("pass"), Origin("other", "run", "task"), 1)
     ref = server.backend.submit(given)
     assert airflow.run("PyTorchJobSensor", name=ref.name, namespace="llm").state == "success"
@@ -182,6 +184,7 @@ def test_a_sensor_waits_for_a_job_that_others_made(airflow: Airflow, server: Kub
     ]
     server.backend.submit(given)
     assert airflow.run("PyTorchJobSensor", name="breaks", namespace="llm", deferrable=False).state == "failed"
+    assert "whoever made the job makes it again" in "".join(capfd.readouterr())
 
 
 def test_an_argument_that_ends_in_yaml_is_handed_on_as_it_is(airflow: Airflow, server: KubernetesServer) -> None:

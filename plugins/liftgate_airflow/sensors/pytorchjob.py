@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from liftgate_airflow.triggers.pytorchjob import PyTorchJobTrigger
 
+_AGAIN = "whoever made the job makes it again; then clear this task."
+
 
 class PyTorchJobSensor(BaseOperator):
     """Wait until a job of this name has succeeded; it need not be there yet. Ending the task leaves the job alone.
@@ -64,7 +66,7 @@ class PyTorchJobSensor(BaseOperator):
         told = JobEvent(**event)
         ref = JobRef("PyTorchJob", self.namespace, self.name, told.uid)
         succeeded = told.phase == Phase.SUCCEEDED
-        ending = told.ending(lambda: KubeflowBackend(self._hook().api_client), ref, lambda: succeeded)
+        ending = told.ending(lambda: KubeflowBackend(self._hook().api_client), ref, lambda: succeeded, again=_AGAIN)
         if ending.error:
             raise ending.error
 

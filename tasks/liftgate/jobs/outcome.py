@@ -11,6 +11,10 @@ from liftgate.jobs.backend import JobRef, Phase
 from liftgate.jobs.pods import PodReport
 
 
+OWN_RETRY = "a retry makes the next attempt."
+"""What the error tells the owner of a job to do once the cause is mended."""
+
+
 class Cluster(Protocol):
     """What is asked of a backend once its job has ended."""
 
@@ -39,7 +43,7 @@ def succeeded(ref: JobRef, whole: bool) -> Ending:
     )
 
 
-def lost(ref: JobRef, message: str, whole: bool) -> Ending:
+def lost(ref: JobRef, message: str, whole: bool, again: str = OWN_RETRY) -> Ending:
     """The end of a job that vanished: success only with its own complete result."""
     if whole:
         print(f"{ref.name} is gone, but its result is whole.")
@@ -48,7 +52,7 @@ def lost(ref: JobRef, message: str, whole: bool) -> Ending:
         Phase.LOST,
         JobLost(
             f"Expected to hear how {ref.name} ended, found that {message}. Somebody deleted it, or it was collected "
-            "while nobody looked. A retry makes the next attempt."
+            f"while nobody looked. If nobody meant that, {again}"
         ),
     )
 
@@ -59,6 +63,7 @@ def failed(
     found: str,
     permanent_exit_codes: Collection[int] = (),
     seen: Collection[PodReport] = (),
+    again: str = OWN_RETRY,
 ) -> Ending:
     """The end of a job that failed: why, by pod, and what to do.
 
@@ -68,5 +73,5 @@ def failed(
     for_good = any(report.exit_code in permanent_exit_codes for report in reports)
     told = "\n".join(map(str, reports)) or "Nothing is left of its pods that says why. What its log said is above."
     kind = JobFailedForGood if for_good else JobFailed
-    remedy = "A retry cannot help: mend that first." if for_good else "Mend the cause; a retry makes the next attempt."
+    remedy = "A retry cannot help: mend that first." if for_good else f"Mend the cause; {again}"
     return Ending(Phase.FAILED, kind(f"Expected {ref.name} to succeed, found {found}.\n{told}\n{remedy}"))

@@ -65,6 +65,7 @@ class Places:
         nodes: int = 1,
         procs_per_node: int = 1,
         dataset_version: str | None = None,
+        release: int | None = None,
     ) -> JobSpec:
         """A job that runs this module of the trainer, with everything that its block sets."""
         job = self.job
@@ -85,6 +86,7 @@ class Places:
             env_secret=job.env_secret,
             pod=job.pod,
             dataset_version=dataset_version,
+            release=release,
         )
 
     def _volumes(self) -> tuple[Volume, ...]:

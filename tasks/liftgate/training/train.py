@@ -54,7 +54,13 @@ class Training:
             nodes=training.nodes,
             procs_per_node=training.procs_per_node,
             dataset_version=self.tuning_set,
+            release=self._release(),
         )
+
+    def _release(self) -> int | None:
+        with self.runtime.database.transaction() as connection:
+            found: int | None = queries().release_of_tuning_set(connection, digest=self.tuning_set)
+        return found
 
     @property
     def _places(self) -> Places:
