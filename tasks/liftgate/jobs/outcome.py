@@ -10,7 +10,6 @@ from liftgate.errors import JobFailed, JobFailedForGood, JobLost
 from liftgate.jobs.backend import JobRef, Phase
 from liftgate.jobs.pods import PodReport
 
-
 OWN_RETRY = "a retry makes the next attempt."
 """What the error tells the owner of a job to do once the cause is mended."""
 
