@@ -116,6 +116,12 @@ class Story:
         self.until(lambda: self.api.run("jobs", run_id).state in ENDED)
         return self.api.run("jobs", run_id).state, len(self.jobs(run_id))
 
+    def progress(self, run_id: str) -> Any:
+        """What the waiting task shows of its job beside its log."""
+        path = f"/dags/jobs/dagRuns/{run_id}/taskInstances/job/xcomEntries"
+        shown = {one["key"]: one for one in self.api._call("GET", path)["xcom_entries"]}
+        return "progress" in shown and self.api._call("GET", f"{path}/progress?deserialize=true")["value"]
+
     def restart(self, component: str) -> None:
         """kill -9 of a component and of all that it started, and a new one."""
         process = self.airflow.processes[component]
@@ -169,6 +175,15 @@ def _manifest(cluster: Cluster) -> str:
     manifest = render(spec)
     cluster.label(manifest)
     return yaml.safe_dump(manifest)
+
+
+def test_a_waiting_task_shows_how_far_its_job_is(story: Story) -> None:
+    run = story.begin("progress")
+    story.until(lambda: story.progress(run))
+    assert story.state(run) == "deferred"
+    assert story.progress(run) == {"step": 1, "steps": 2, "loss": 1.5, "tokens_per_second": 90.0}
+    story.go("progress")
+    assert story.ends(run) == ("success", 1)
 
 
 @pytest.mark.parametrize("place", ["before the job's uid is kept", "before the task defers"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,8 @@ KILL_SECONDS = 25.0
 """Airflow gives on_kill half a minute."""
 UNAUTHORISED, LOGINS = 401, 5
 """So many refused logins in a row count; fewer are a token that is being renewed."""
-
+PROGRESS = "progress"
+"""The XCom of the waiting task that says how far its job is, renewed at most once a poll."""
 
 _ENDING: set[asyncio.Task[None]] = set()
 
@@ -65,6 +66,7 @@ class PyTorchJobTrigger(BaseTrigger):
         self._connection_extras = connection_extras
         self._made_hook: AsyncPyTorchJobHook | None = None
         self._cursor = LogCursor()
+        self._shown: Progress | None = None
         self._said: set[str] = set()
         self._seen: dict[str, pods.PodReport] = {}
 
@@ -200,6 +202,23 @@ class PyTorchJobTrigger(BaseTrigger):
         if self.show_log and found:
             for line in await self._new_lines(found[0]):
                 await self.log.ainfo(line)
+            await self._show_progress()
+
+    async def _show_progress(self) -> None:
+        """Where people look without opening a log: beside the task, while it is deferred."""
+        progress, ti = self._cursor.progress, self.task_instance
+        if ti is None or progress is None or progress == self._shown:
+            return
+        from airflow.sdk.exceptions import AirflowRuntimeError
+        from airflow.sdk.execution_time.comms import SetXCom
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        place = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
+        try:
+            await SUPERVISOR_COMMS.asend(SetXCom(key=PROGRESS, value=asdict(progress), **place))
+        except AirflowRuntimeError as error:  # the job goes on, and so does waiting for it
+            await self._say_once(f"Its progress cannot be shown: {error}")
+        self._shown = progress
 
     async def _new_lines(self, pod: dict[str, Any]) -> list[str]:
         hook = await self._hook()

@@ -17,7 +17,7 @@ from liftgate.jobs.attempts import attach
 from liftgate.jobs.backend import JobRef, JobState, Phase, follow
 from liftgate.jobs.identity import identified
 from liftgate.jobs.local.backend import LocalBackend
-from liftgate.jobs.local.state import JobFolder
+from liftgate.jobs.local.state import SILENT_SECONDS, JobFolder
 from liftgate.jobs.pytorchjob import render
 from liftgate.jobs.spec import JobSpec, Origin, Resources, Volume
 
@@ -250,6 +250,37 @@ def test_a_killed_worker_takes_its_replicas_along_and_the_next_one_reaps_the_sta
     LocalBackend(tmp_path / "jobs", {}, tmp_path)
     reaped = (folder.read() or {})["conditions"][-1]
     assert (reaped["type"], reaped["reason"]) == ("Failed", "PyTorchJobLost")
+
+
+def test_a_job_of_another_machine_is_there_for_as_long_as_its_record_is_renewed(
+    backend: LocalBackend, tmp_path: Path
+) -> None:
+    ref = backend.submit(manifest_of(spec("import time; print('up', flush=True); time.sleep(600)")))
+    folder = JobFolder(tmp_path / "jobs" / ref.namespace / ref.name)
+    until(lambda: "up" in folder.log_lines("master-0"))
+    folder.update(machine="another kernel:pid:[1]", owner=[1, "0"])  # its numbers mean nothing here
+    LocalBackend(tmp_path / "jobs", {}, tmp_path)
+    assert folder.state().phase is Phase.RUNNING
+    past = time.time() - SILENT_SECONDS - 1
+    os.utime(folder.path / "job.json", (past, past))
+    assert folder.state().phase is Phase.LOST
+    LocalBackend(tmp_path / "jobs", {}, tmp_path)
+    pid = (folder.read() or {})["processes"]["master-0"][0]
+    assert Path(f"/proc/{pid}").exists(), "a process of this machine was ended for a job of another one"
+    os.killpg(pid, signal.SIGKILL)
+
+
+def test_whoever_runs_a_job_renews_its_record(
+    backend: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liftgate.jobs.local.run.BEAT_SECONDS", 0.05)
+    ref = backend.submit(manifest_of(spec("import time; print('up', flush=True); time.sleep(600)")))
+    folder = JobFolder(tmp_path / "jobs" / ref.namespace / ref.name)
+    until(lambda: "up" in folder.log_lines("master-0"))
+    record = folder.path / "job.json"
+    os.utime(record, (0, 0))
+    until(lambda: record.stat().st_mtime > 0)
+    backend.cancel(ref)
 
 
 def _is_zombie(pid: int) -> bool:

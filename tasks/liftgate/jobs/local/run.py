@@ -15,7 +15,7 @@ from pathlib import Path
 
 from liftgate.jobs.local import replica as local_replica
 from liftgate.jobs.local.manifest import LocalJob, Replica
-from liftgate.jobs.local.state import JobFolder, process_identity
+from liftgate.jobs.local.state import BEAT_SECONDS, JobFolder, process_identity
 
 _POLL_SECONDS = 0.1
 _RETRYABLE = 128
@@ -42,12 +42,18 @@ class LocalRun:
         self._running = [_Running(replica) for replica in job.replicas]
         self._restarts = 0
         self._port = _free_port()
+        self._ended = threading.Event()
 
     def start(self) -> None:
         """Records the job as created and starts its supervisor."""
         self._folder.add_condition("Created", f"PyTorchJob {self._job.name} is created.")
         # The death signal of a replica follows the thread that started it, so one thread does all of it.
         threading.Thread(target=self._supervise, name=f"job {self._job.name}", daemon=True).start()
+        threading.Thread(target=self._beat, name=f"beat of job {self._job.name}", daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            self._folder.beat()
 
     def _supervise(self) -> None:
         try:
@@ -55,6 +61,8 @@ class LocalRun:
         except Exception as error:  # the job must not read Running for ever
             self._fail(f"the local backend broke: {error!r}")
             raise
+        finally:
+            self._ended.set()
 
     def _run_to_the_end(self) -> None:
         started = time.monotonic()

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +26,23 @@ from liftgate.jobs.backend import JobState, Manifest, Phase
 from liftgate.jobs.conditions import state_of
 
 _NOBODY = "PyTorchJobLost"
+
+BEAT_SECONDS = 10.0
+"""Whoever runs a job renews its record's time so often, for machines that cannot see its process."""
+SILENT_SECONDS = 60.0
+"""A record that old has nobody any more."""
+
+
+def machine_identity() -> str:
+    """Names what a process id counts in: two containers of one machine, or one made anew, are not the same.
+
+    Example: "7c2c1d5e-....:pid:[4026531836]"
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}:{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return platform.node()
 
 
 def process_identity(pid: int) -> list[Any] | None:
@@ -68,6 +88,7 @@ class JobFolder:
             {
                 "uid": str(uuid.uuid4()),
                 "owner": owner,
+                "machine": machine_identity(),
                 "manifest": manifest,
                 "restarts": 0,
                 "processes": {},
@@ -129,11 +150,20 @@ class JobFolder:
             return state
         return JobState(Phase.LOST, _NOBODY, "the process that ran the job is gone", record["restarts"])
 
-    @staticmethod
-    def owner_lives(record: dict[str, Any]) -> bool:
-        """Whether the process that runs the job is still there."""
+    def owner_lives(self, record: dict[str, Any]) -> bool:
+        """Whether the process that runs the job is still there: seen at once on its own machine, elsewhere by its beat."""
+        if not _is_of_this_machine(record):
+            return self._silent_seconds() < SILENT_SECONDS
         owner = record["owner"]
         return owner is not None and process_identity(owner[0]) == owner
+
+    def beat(self) -> None:
+        """Tells other machines that the job still has its process."""
+        with suppress(FileNotFoundError):  # deleted a moment ago
+            os.utime(self.path / "job.json")
+
+    def _silent_seconds(self) -> float:
+        return time.time() - (self.path / "job.json").stat().st_mtime
 
     def reap(self) -> None:
         """Ends what a dead owner left: its processes, and a state that would read Running for ever."""
@@ -144,8 +174,11 @@ class JobFolder:
         self.add_condition("Failed", "the process that ran the job is gone", _NOBODY)
 
     def kill(self, number: int) -> None:
-        """Sends a signal to the process groups of the job's replicas that still live."""
-        for identity in ((self.read() or {}).get("processes") or {}).values():
+        """Sends a signal to the process groups of the job's replicas that still live on this machine."""
+        record = self.read() or {}
+        if not _is_of_this_machine(record):
+            return  # there they died with their worker; here the same number is another process
+        for identity in record["processes"].values():
             if identity is not None and process_identity(identity[0]) == identity:
                 os.killpg(identity[0], number)
 
@@ -169,3 +202,7 @@ class JobFolder:
             text = log.read_text(encoding="utf-8", errors="replace")
             yield from text[: text.rfind("\n") + 1].splitlines()
             attempt += 1
+
+
+def _is_of_this_machine(record: dict[str, Any]) -> bool:
+    return record.get("machine", machine_identity()) == machine_identity()
