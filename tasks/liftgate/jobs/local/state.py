@@ -151,7 +151,7 @@ class JobFolder:
         return JobState(Phase.LOST, _NOBODY, "the process that ran the job is gone", record["restarts"])
 
     def owner_lives(self, record: dict[str, Any]) -> bool:
-        """Whether the process that runs the job is still there: seen at once on its own machine, elsewhere by its beat."""
+        """Whether the process that runs the job is there: seen at once on its own machine, elsewhere by its beat."""
         if not _is_of_this_machine(record):
             return self._silent_seconds() < SILENT_SECONDS
         owner = record["owner"]
