@@ -37,6 +37,8 @@ class Cluster:
 
     job: dict[str, Any] = field(default_factory=dict)
     """Settings of a JobBlock that jobs need here."""
+    serves_logs: bool = True
+    """Logs are the nodes' own: a server without nodes has none."""
 
     def __post_init__(self) -> None:
         self.backend = KubeflowBackend(api_client(str(self.kubeconfig)))
@@ -92,9 +94,10 @@ def real_cluster(root: Path, claims: dict[str, Path]) -> Iterator[Cluster]:
         found: Any = objects.list_namespaced_custom_object(*where, label_selector=f"{LABEL}={mark}")
         return list(found["items"])
 
-    kubelet = None if _has_nodes(api) else Kubelet(api, NAMESPACE, f"{LABEL}={mark}", root, claims)
+    has_nodes = _has_nodes(api)
+    kubelet = None if has_nodes else Kubelet(api, NAMESPACE, f"{LABEL}={mark}", root, claims)
     try:
-        yield Cluster(kubeconfig, mark, jobs)
+        yield Cluster(kubeconfig, mark, jobs, serves_logs=has_nodes)
     finally:
         for job in jobs():
             objects.delete_namespaced_custom_object(*where, job["metadata"]["name"])
