@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.data import length_grouped, read_conversations
+from trainer.data import shuffled_batches, read_conversations
 from trainer.failures import ExpectedFailure
 from trainer.files import describe, move_in, read_manifest, verified_manifest
 
@@ -42,17 +42,18 @@ def test_an_empty_file_and_a_missing_one_are_told_apart(tmp_path: Path) -> None:
 
 def test_an_epoch_holds_every_example_once_and_follows_from_its_seed() -> None:
     lengths = [(7 * number) % 50 for number in range(41)]
-    batches = length_grouped(lengths, 4, seed=1, epoch=0)
+    batches = shuffled_batches(lengths, 4, seed=1, epoch=0)
     assert sorted(index for batch in batches for index in batch) == list(range(41))
-    assert batches == length_grouped(lengths, 4, seed=1, epoch=0)
-    assert batches != length_grouped(lengths, 4, seed=1, epoch=1)
-    assert batches != length_grouped(lengths, 4, seed=2, epoch=0)
+    assert batches == shuffled_batches(lengths, 4, seed=1, epoch=0)
+    assert batches != shuffled_batches(lengths, 4, seed=1, epoch=1)
+    assert batches != shuffled_batches(lengths, 4, seed=2, epoch=0)
 
 
-def test_like_lengths_share_a_batch() -> None:
+def test_a_batch_mixes_lengths_and_is_sorted_by_them_for_those_who_share_it() -> None:
     lengths = [1, 100] * 16
-    for batch in length_grouped(lengths, 4, seed=3, epoch=0):
-        assert len({lengths[index] for index in batch}) == 1
+    drawn = [[lengths[index] for index in batch] for batch in shuffled_batches(lengths, 4, seed=3, epoch=0)]
+    assert drawn == [sorted(batch) for batch in drawn]
+    assert sum(len(set(batch)) == 2 for batch in drawn) > len(drawn) / 2
 
 
 def test_an_adapter_without_a_manifest_is_no_adapter_and_a_changed_file_is_found(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trainer import defaults
-from trainer.data import Example, length_grouped
+from trainer.data import Example, shuffled_batches
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Schedule:
         """The batch of every step, in order."""
         lengths = [len(example) for example in self.examples]
         for epoch in range(self.epochs):
-            for batch in length_grouped(lengths, self.batch_size, self.seed, epoch):
+            for batch in shuffled_batches(lengths, self.batch_size, self.seed, epoch):
                 yield [self.examples[index] for index in batch]
 
     def after(self, step: int) -> Iterator[tuple[int, list[Example]]]:
