@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from liftgate.database import Database
     from liftgate.runtime import Runtime
     from liftgate.settings import Settings
+    from liftgate.sources.connections import Connection as SourceConnection
 
 CONNECTION_ID = "liftgate_database"
 WEAVIATE_CONN_ID = "weaviate_conn_id"
@@ -109,4 +110,22 @@ def _address(connection: Connection, options: dict[str, Any]) -> str:
 def _runtime(connection: Connection, extras: dict[str, Any]) -> Runtime:
     from liftgate.runtime import Runtime
 
-    return Runtime(settings_of(connection, extras))
+    return Runtime(settings_of(connection, extras), connections=source_connection)
+
+
+def source_connection(conn_id: str) -> SourceConnection:
+    """The connection of a source, wherever Airflow keeps it."""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from liftgate.errors import ConfigurationError
+    from liftgate.sources.connections import Connection as SourceConnection
+
+    try:
+        found = Connection.get(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(
+            f"Expected the Airflow connection {conn_id}, found none. Make it, or correct `conn_id` of the source."
+        ) from error
+    given = {name: getattr(found, name) or "" for name in ("host", "login", "password", "schema")}
+    return SourceConnection(**given, port=found.port, extra=found.extra_dejson)

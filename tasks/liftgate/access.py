@@ -142,7 +142,7 @@ def _settle_moves(runtime: Runtime, run: Run, serial: int) -> int:
 def _version_of(runtime: Runtime, run: Run, serial: int, document: Document, hint: str) -> str | None:
     """The content hash, kept with the listing so that nobody opens the document for it again."""
     try:
-        data = sources_of(run.config)[document.source].read(document.uri, hint)
+        data = sources_of(run.config, runtime.connections)[document.source].read(document.uri, hint)
     except SourceError as error:
         print(f"{document.uri} may be a move but could not be read, so the rows it left keep their access: {error}")
         return None

@@ -19,6 +19,7 @@ from liftgate.index.rows import Hit, Vector, vector_text
 from liftgate.index.servers import Servers
 from liftgate.releases.makeup import Makeup
 from liftgate.settings import Settings
+from liftgate.sources.connections import Connections, connection_from_environment
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Runtime:
 
     settings: Settings
     _embedders: dict[Embeddings, Embedder] = field(default_factory=dict, repr=False)
+    connections: Connections = field(default=connection_from_environment, repr=False)
+    """How the servers of sources are found."""
 
     @cached_property
     def database(self) -> Database:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.data import shuffled_batches, read_conversations
+from trainer.data import read_conversations, shuffled_batches
 from trainer.failures import ExpectedFailure
 from trainer.files import describe, move_in, read_manifest, verified_manifest
 

@@ -42,7 +42,8 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
             from liftgate.cli.doctor import require_sound
             from liftgate_airflow.connection import runtime_from_connection
 
-            require_sound(runtime_from_connection().settings, list(files.values()))
+            runtime = runtime_from_connection()
+            require_sound(runtime.settings, list(files.values()), runtime.connections)
 
         doctor()
         for name, path in files.items():

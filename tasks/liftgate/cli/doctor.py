@@ -17,6 +17,7 @@ from liftgate.cli.installed import check_trainer, require_packages
 from liftgate.database import SQL, Database, queries
 from liftgate.errors import ConfigurationError, LiftgateError
 from liftgate.settings import Settings
+from liftgate.sources.connections import Connections, connection_from_environment
 
 OLDEST_PGVECTOR = (0, 8)
 """Iterative index scans came with it; without them a group that owns few rows finds nothing."""
@@ -44,19 +45,24 @@ def check_this_process(configs: Sequence[Path]) -> list[Finding]:
     return check(settings, configs)
 
 
-def check(settings: Settings, configs: Sequence[Path]) -> list[Finding]:
+def check(
+    settings: Settings, configs: Sequence[Path], connections: Connections = connection_from_environment
+) -> list[Finding]:
     """Check the installation, then each file of a knowledge base or adapter. Changes nothing, loads no model."""
     from liftgate.cli.doctor_configuration import configuration_checks
 
     findings = [probe(what, attempt) for what, attempt in _installation(settings)]
     for path in configs:
-        findings += [probe(f"{path.name}: {what}", attempt) for what, attempt in configuration_checks(settings, path)]
+        findings += [
+            probe(f"{path.name}: {what}", attempt)
+            for what, attempt in configuration_checks(settings, path, connections)
+        ]
     return findings
 
 
-def require_sound(settings: Settings, configs: Sequence[Path]) -> None:
+def require_sound(settings: Settings, configs: Sequence[Path], connections: Connections) -> None:
     """Print the finding of every check. Raises ConfigurationError with those that are problems."""
-    findings = check(settings, configs)
+    findings = check(settings, configs, connections)
     for finding in findings:
         print(finding.line())
     if problems := [f"{finding.what}: {finding.said}" for finding in findings if not finding.ok]:

@@ -19,13 +19,16 @@ from liftgate.evaluation.questions import family_problems, read_questions
 from liftgate.local.models import model_folder
 from liftgate.prompts import read_prompt
 from liftgate.settings import Settings
+from liftgate.sources.connections import Connections, connection_from_environment
 from liftgate.sources.listing import sources_of
 from liftgate.sources.source import Source
 
 Check = tuple[str, Callable[[], str]]
 
 
-def configuration_checks(settings: Settings, path: Path) -> Iterator[Check]:
+def configuration_checks(
+    settings: Settings, path: Path, connections: Connections = connection_from_environment
+) -> Iterator[Check]:
     """The checks of one file. If it does not validate, that is the only one."""
     try:
         config, adapter = _read(path)
@@ -34,14 +37,14 @@ def configuration_checks(settings: Settings, path: Path) -> Iterator[Check]:
         yield "settings", lambda: _refuse(refused)
         return
     yield "settings", lambda: "valid"
-    yield from _knowledge_base_checks(settings, config)
+    yield from _knowledge_base_checks(settings, config, sources_of(config, connections))
     if adapter:
         yield from _adapter_checks(settings, adapter)
 
 
-def _knowledge_base_checks(settings: Settings, config: KnowledgeBase) -> Iterator[Check]:
+def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: dict[str, Source]) -> Iterator[Check]:
     ingestion = config.ingestion
-    for name, source in sources_of(config).items():
+    for name, source in sources.items():
         yield f"source {name}", lambda source=source: _lists(source)  # type: ignore[misc]
     yield "embedder", lambda: _embedder(ingestion)
     yield "index", lambda: _index(settings, ingestion)
@@ -49,7 +52,7 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase) -> Iterato
     yield "base model", lambda: str(model_folder(config.answers.base_model, settings.models_dir))
     yield "prompt", lambda: f"version {read_prompt(config.answers.prompt).version}"
     yield "questions", lambda: _questions(config)
-    yield "families", lambda: _families(config)
+    yield "families", lambda: _families(config, sources)
 
 
 def _adapter_checks(settings: Settings, adapter: Adapter) -> Iterator[Check]:
@@ -125,10 +128,10 @@ def _questions(config: KnowledgeBase) -> str:
     return f"{len(questions)}, of them {refusals} to be refused, {answers} also for generated answers"
 
 
-def _families(config: KnowledgeBase) -> str:
+def _families(config: KnowledgeBase, sources: dict[str, Source]) -> str:
     families = read_families(config.questions.families)
     problems = family_problems(read_questions(config.questions.file), families)
-    problems += [f"{claim} are in more than one family; keep one" for claim in families.claimed_twice(_uris(config))]
+    problems += [f"{claim} are in more than one family; keep one" for claim in families.claimed_twice(_uris(sources))]
     if problems:
         raise ConfigurationError(
             f"Expected every document in one family and every question to name its own, found {len(problems)} "
@@ -137,8 +140,8 @@ def _families(config: KnowledgeBase) -> str:
     return f"{len(families.patterns)} named, every other document is one of its own"
 
 
-def _uris(config: KnowledgeBase) -> list[str]:
-    return [listed.uri for source in sources_of(config).values() for listed in source.list()]
+def _uris(sources: dict[str, Source]) -> list[str]:
+    return [listed.uri for source in sources.values() for listed in source.list()]
 
 
 def _tokenizer(model: str, models_dir: str) -> str:

@@ -64,7 +64,7 @@ def _standing_quotes(runtime: Runtime, run: Run, needed: set[tuple[Entry, str]])
     with runtime.database.transaction() as connection:
         asked = {"versions": [key[0] for key in keys.values()], "quotes": [key[1] for key in keys.values()]}
         known = {(row["version"], row["quote"]): row["stands"] for row in queries().known_quotes(connection, **asked)}
-    read = cache(partial(_plain_text, sources_of(run.config)))
+    read = cache(partial(_plain_text, sources_of(run.config, runtime.connections)))
     found: dict[tuple[str, str], bool] = {}
     unread = set()
     for (entry, quote), key in keys.items():

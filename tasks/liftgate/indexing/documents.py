@@ -16,6 +16,7 @@ from liftgate.manifest import Entry, entry_of, twin_of
 from liftgate.pieces import fingerprints_of, pieces_of
 from liftgate.plan.planned import Plan
 from liftgate.runs import Run
+from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Document
 from liftgate.sources.listing import sources_of
 from liftgate.sources.source import Source
@@ -61,12 +62,12 @@ class Prepared:
 class Preparer:
     """Prepares the documents of one plan, with the sources and fingerprints looked up once."""
 
-    def __init__(self, connection: Connection, index: VectorIndex, run: Run, plan: Plan):
+    def __init__(self, connection: Connection, index: VectorIndex, run: Run, plan: Plan, connections: Connections):
         self._connection = connection
         self._index = index
         self._run = run
         self._plan = plan
-        self._sources: dict[str, Source] = sources_of(run.config)
+        self._sources: dict[str, Source] = sources_of(run.config, connections)
         self._fingerprints = fingerprints_of(run.config)
 
     def prepare(self, item: dict[str, Any]) -> Prepared:

@@ -51,7 +51,7 @@ def _require_own(run: Run, target: Generation) -> None:
 
 def _work_off(runtime: Runtime, run: Run, where: Collection, plan: Plan, items: list[dict[str, Any]]) -> dict[str, int]:
     with runtime.database.transaction() as connection:
-        preparer = Preparer(connection, runtime.index_in(connection, where), run, plan)
+        preparer = Preparer(connection, runtime.index_in(connection, where), run, plan, runtime.connections)
         prepared = [preparer.prepare(item) for item in items]
     texts = [piece.text for document in prepared for piece in document.pieces]
     vectors, cost = runtime.embed(where.embeddings, texts, plan.id)

@@ -10,6 +10,7 @@ from liftgate.config.knowledge_base import KnowledgeBase
 from liftgate.database import queries
 from liftgate.errors import SourceError
 from liftgate.runs import Run
+from liftgate.sources.connections import Connections
 from liftgate.sources.source import Source, source_for
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ def list_sources(runtime: Runtime, run: Run) -> int:
     return serial
 
 
-def sources_of(config: KnowledgeBase) -> dict[str, Source]:
+def sources_of(config: KnowledgeBase, connections: Connections) -> dict[str, Source]:
     """The sources of a knowledge base by their names."""
-    return {block.name: source_for(block, config.access) for block in config.ingestion.sources}
+    return {block.name: source_for(block, config.access, connections) for block in config.ingestion.sources}
 
 
 def _write_down(runtime: Runtime, config: KnowledgeBase, serial: int) -> str | None:
     """Store the listing as it streams in, and return the error with which it broke off, if it did."""
-    rows = _rows(config, serial)
+    rows = _rows(config, serial, runtime.connections)
     error = None
     while error is None:
         some: list[dict[str, Any]] = []
@@ -57,8 +58,8 @@ def _write_down(runtime: Runtime, config: KnowledgeBase, serial: int) -> str | N
     return error
 
 
-def _rows(config: KnowledgeBase, serial: int) -> Iterator[dict[str, Any]]:
-    for source in sources_of(config).values():
+def _rows(config: KnowledgeBase, serial: int, connections: Connections) -> Iterator[dict[str, Any]]:
+    for source in sources_of(config, connections).values():
         for listed in source.list():
             yield {
                 "serial": serial,

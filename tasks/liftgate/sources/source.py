@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from liftgate.config.access import Access
 from liftgate.config.sources import FolderSource, S3Source
 from liftgate.errors import DocumentChanged, SourceError
+from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Listed
 
 _STRICT: dict[str, dict[str, str]] = {"file": {"on_error": "raise"}}
@@ -87,7 +88,7 @@ class FileSystemSource:
         return fsspec.filesystem(self._protocol)
 
 
-def source_for(block: FolderSource | S3Source, access: Access) -> Source:
+def source_for(block: FolderSource | S3Source, access: Access, connections: Connections) -> Source:
     """The source that a block of configuration describes."""
     return FileSystemSource(block, access)
 

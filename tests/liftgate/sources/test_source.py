@@ -9,11 +9,16 @@ from liftgate.config.access import Access, AccessRule
 from liftgate.config.sources import FolderSource
 from liftgate.errors import DocumentChanged, SourceError
 from liftgate.sources import Source, doc_id, source_for
+from liftgate.sources.connections import connection_from_environment
 from liftgate.sources.source import path_pattern
 
 
 def folder(path: Path, *, rules: tuple[AccessRule, ...] = (), include: tuple[str, ...] = ("**/*",)) -> Source:
-    return source_for(FolderSource(path=str(path), include=include), Access(rules=rules, default_groups=("staff",)))
+    return source_for(
+        FolderSource(path=str(path), include=include),
+        Access(rules=rules, default_groups=("staff",)),
+        connection_from_environment,
+    )
 
 
 def write(path: Path, text: str) -> Path:
