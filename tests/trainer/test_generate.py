@@ -80,6 +80,18 @@ def test_an_adapter_of_another_base_model_or_with_other_bytes_is_refused(
         Answerer(smollm2, copied)
 
 
+def test_another_whole_adapter_in_the_place_of_the_one_that_is_meant_is_refused(
+    requests: Path, trained: Path, smollm2: str, tmp_path: Path
+) -> None:
+    from trainer.failures import ExpectedFailure
+    from trainer.generate import main
+
+    given = ["--base_model", smollm2, "--requests", str(requests), "--output", str(tmp_path / "answers.jsonl")]
+    with pytest.raises(ExpectedFailure, match="Expected adapter f00d"):
+        main([*given, "--adapter_dir", str(trained), "--adapter_digest", "f00d"])
+    assert not (tmp_path / "answers.jsonl").exists()
+
+
 def test_a_killed_run_asks_only_what_is_not_answered_yet(
     requests: Path, smollm2: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

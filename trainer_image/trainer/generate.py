@@ -21,7 +21,7 @@ from typing import Any, Literal
 from trainer import defaults
 from trainer.data import Messages, chunks, read_conversations
 from trainer.failures import ExpectedFailure, exit_with
-from trainer.files import sha256_of_text, verified_manifest, write_atomically
+from trainer.files import digest_of, sha256_of_text, verified_manifest, write_atomically
 from trainer.store import Place, beside, file_at, folder_at
 
 
@@ -116,6 +116,17 @@ def _merged(model: Any, revision: str, adapter_dir: Path) -> Any:
     return PeftModel.from_pretrained(model, str(adapter_dir)).merge_and_unload()
 
 
+def _expected_adapter(adapter_dir: Path, digest: str | None) -> dict[str, Any]:
+    """Its manifest. Whole files are not enough: whoever can write there could have put another adapter in its place."""
+    manifest = verified_manifest(adapter_dir)
+    found = digest_of(manifest["files"])
+    if digest is not None and found != digest:
+        raise ExpectedFailure(
+            f"Expected adapter {digest} in {adapter_dir}, found adapter {found}. Restore the folder, or train again."
+        )
+    return manifest
+
+
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m trainer.generate", description=__doc__)
@@ -124,6 +135,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--requests", required=True, help='file or URI: lines {"id": ..., "messages": [...]}')
     parser.add_argument("--output", required=True, help="JSONL file of the answers, or its URI")
     parser.add_argument("--adapter_dir", help="output of trainer.train_lora")
+    parser.add_argument("--adapter_digest", help="of the adapter that is meant, as train_lora prints it")
     parser.add_argument("--max_new_tokens", type=int, default=defaults.MAX_NEW_TOKENS)
     parser.add_argument("--batch_size", type=int, default=defaults.ANSWER_BATCH_SIZE)
     return parser.parse_args(argv)
@@ -137,7 +149,7 @@ def main(argv: list[str] | None = None) -> None:
         requests = read_conversations(asked, last_role="user")
         _refuse_repeated_ids(requests.rows)
         adapter = opened.enter_context(folder_at(options.adapter_dir)) if options.adapter_dir else None
-        manifest = verified_manifest(adapter) if adapter else None
+        manifest = _expected_adapter(adapter, options.adapter_digest) if adapter else None
         answerer = Answerer(options.base_model, adapter, options.batch_size)
         where, output = opened.enter_context(beside(options.output))
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,9 @@ class Answering:
         places, key, job = self._places, _key(missing), self.answers.job
         self._lay_out(missing)
         model = job.model_path if makeup.base.model == self.answers.base_model else None
-        adapter = ("--adapter_dir", places.there_of(makeup.adapter.uri)) if makeup.adapter else ()
+        adapter: tuple[str, ...] = ()
+        if makeup.adapter:
+            adapter = ("--adapter_dir", places.there_of(makeup.adapter.uri), "--adapter_digest", makeup.adapter.digest)
         return places.spec(
             slug=f"answers-{self.kb}",
             module="trainer.generate",

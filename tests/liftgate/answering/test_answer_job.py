@@ -83,6 +83,7 @@ def test_each_release_gets_a_job_of_its_own_until_all_have_answered(judged: Any)
     second = made.spec()
     assert "--adapter_dir" not in first.args
     assert argument(second, "--adapter_dir") == "/artifacts/small/f00d"
+    assert argument(second, "--adapter_digest") == "a"
     written(judged, second)
     assert made.known() == len(ASKED)
 
