@@ -1,6 +1,6 @@
-"""The trainer against TRL's SFTTrainer on the same examples, model, LoRA, learning rate, batch size, steps and seed.
+"""The trainer against TRL's SFTTrainer on the same examples, model, LoRA, learning rate, batch size, steps and seeds.
 
-    python benchmarks/training.py [BATCHES]        20 batches of 4 examples by default
+    python benchmarks/training.py [BATCHES] [SEEDS]        20 batches of 4 examples and 3 seeds by default
 
 The conversations are made from the handbook's tuning examples, each with three passages of its documents as context:
 the prompt is that of the tuning set which the demo builds, and the lengths are near (prompts of 390 tokens, there 340;
@@ -8,8 +8,8 @@ answers of 50, as there). Both learn the answers alone. Each run is a process of
 tokens of prompts and answers, padding not counted, over the time from the first step to the end of the last one. TRL
 runs with its defaults, and once more as a CPU likes it: fp32, nothing recomputed.
 
-First and last loss are those of one batch each, and the trainers put other examples into a batch. What compares the
-results is the held-out loss, which the same code takes of every adapter.
+What compares the results is the held-out loss, which the same code takes of every adapter: its mean over the seeds, and
+their least and greatest. The trainers put other examples into a batch, and a seed moves it by a few hundredths.
 
 TRL is needed for this alone: uv pip install -c constraints.txt -e '.[benchmarks]'
 """
@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -36,12 +37,10 @@ from liftgate.prompts import Prompt, read_prompt
 
 ROOT = Path(__file__).parent.parent
 HANDBOOK = ROOT / "examples" / "handbook"
-BATCHES, BATCH_SIZE, LEARNING_RATE, SEED, RANK, ALPHA = 20, 4, 1e-3, 17, 8, 16
+BATCHES, BATCH_SIZE, LEARNING_RATE, RANK, ALPHA = 20, 4, 1e-3, 8, 16
+FIRST_SEED, SEEDS = 17, 3
 HELD_OUT = 28
-COLUMNS = (
-    *("trainer", "tokens/s", "ours is faster by", "seconds"),
-    *("first loss", "last loss", "held-out loss", "peak memory GB"),
-)
+COLUMNS = ("trainer", "tokens/s", "ours is faster by", "seconds", "held-out loss", "peak memory GB")
 SIDES = {
     "this trainer": {},
     "TRL, its defaults": {},
@@ -49,7 +48,7 @@ SIDES = {
 }
 
 
-def main(batches: int = BATCHES) -> None:
+def main(batches: int = BATCHES, seeds: int = SEEDS) -> None:
     """Train with each, measure each adapter, and print the table."""
     if find_spec("trl") is None:
         sys.exit(f"Expected trl to be installed, found that it is not. {(__doc__ or '').strip().splitlines()[-1]}")
@@ -59,29 +58,35 @@ def main(batches: int = BATCHES) -> None:
         learnt, held_out = Path(folder, "learnt.jsonl"), conversations[-HELD_OUT:]
         lines = [json.dumps(one) + "\n" for one in conversations[: batches * BATCH_SIZE]]
         learnt.write_text("".join(lines), encoding="utf-8")
-        measured = {}
-        for name in SIDES:
-            output = Path(folder, name.replace(" ", "-"))
-            measured[name] = _in_a_process(name, model, learnt, output)
-            measured[name]["held_out"] = _held_out_loss(model, held_out, output)
+        measured: dict[str, list[dict[str, Any]]] = {name: [] for name in SIDES}
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+            for name, runs in measured.items():
+                output = Path(folder, f"{name.replace(' ', '-')}-{seed}")
+                figures = _in_a_process(name, model, learnt, output, seed)
+                runs.append(figures | {"held_out": _held_out_loss(model, held_out, output)})
         unlearnt = _held_out_loss(model, held_out, None)
     Console(width=130).print(_table(measured, len(lines), len(held_out), unlearnt))
 
 
-def _table(measured: dict[str, Any], learnt: int, held_out: int, unlearnt: float) -> Table:
+def _table(measured: dict[str, list[dict[str, Any]]], learnt: int, held_out: int, unlearnt: float) -> Table:
     title = (
         f"{learnt} examples in batches of {BATCH_SIZE}, SmolLM2-135M, LoRA of rank {RANK} on all linear layers, "
         f"{os.cpu_count()} cores; {held_out} held-out examples, loss before training {unlearnt:.3f}"
     )
     table = Table(*COLUMNS, title=title)
-    tokens = measured["this trainer"]["tokens"]
-    ours = tokens / measured["this trainer"]["seconds"]
-    for name, one in measured.items():
-        speed = tokens / one["seconds"]
-        losses = (f"{one[which]:.3f}" for which in ("first", "last", "held_out"))
-        seconds, peak = f"{one['seconds']:.0f}", f"{one['peak_gb']:.2f}"
-        table.add_row(name, f"{speed:.0f}", f"{ours / speed:.2f} times", seconds, *losses, peak)
+    tokens = measured["this trainer"][0]["tokens"]
+    ours = _speed(tokens, measured["this trainer"])
+    for name, runs in measured.items():
+        speed, losses = _speed(tokens, runs), [one["held_out"] for one in runs]
+        seconds = " ".join(f"{one['seconds']:.0f}" for one in runs)
+        loss = f"{fmean(losses):.3f} ({min(losses):.3f} to {max(losses):.3f})"
+        peak = max(one["peak_gb"] for one in runs)
+        table.add_row(name, f"{speed:.0f}", f"{ours / speed:.2f} times", seconds, loss, f"{peak:.2f}")
     return table
+
+
+def _speed(tokens: int, runs: list[dict[str, Any]]) -> float:
+    return tokens * len(runs) / sum(one["seconds"] for one in runs)
 
 
 def _conversations() -> Iterator[dict[str, Any]]:
@@ -117,12 +122,12 @@ def _passages() -> Iterator[str]:
                 yield f"[doc:{name}]\n{title.strip('# ')}\n\n{block}"
 
 
-def _in_a_process(name: str, model: str, learnt: Path, output: Path) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--side", name, model, str(learnt), str(output)]
+def _in_a_process(name: str, model: str, learnt: Path, output: Path, seed: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--side", name, model, str(learnt), str(output), str(seed)]
     path = os.pathsep.join([str(ROOT / "trainer_image"), os.environ.get("PYTHONPATH", "")])
     # Threads that wait asleep, as this trainer has them anyway: on shared cores, others would slow TRL down.
     quiet = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    print(f"{name} ...", flush=True)
+    print(f"{name}, seed {seed} ...", flush=True)
     ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": path} | quiet, capture_output=True, text=True)
     if ended.returncode != 0:
         sys.exit(f"Expected {name} to train, found that it ended with {ended.returncode}: {ended.stderr[-2000:]}")
@@ -130,26 +135,25 @@ def _in_a_process(name: str, model: str, learnt: Path, output: Path) -> dict[str
     return figures
 
 
-def _side(name: str, model: str, learnt: str, output: str) -> None:
+def _side(name: str, model: str, learnt: str, output: str, seed: str) -> None:
     train = _with_this_trainer if name == "this trainer" else _with_trl
-    figures = train(model, Path(learnt), output, SIDES[name])
+    figures = train(model, Path(learnt), output, int(seed), SIDES[name])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(json.dumps(figures | {"peak_gb": peak}))
 
 
-def _with_this_trainer(model: str, learnt: Path, output: str, _: dict[str, Any]) -> dict[str, Any]:
+def _with_this_trainer(model: str, learnt: Path, output: str, seed: int, _: dict[str, Any]) -> dict[str, Any]:
     from trainer.files import verified_manifest
     from trainer.train_lora import main as train_lora
 
-    settings = {"epochs": 1, "lr": LEARNING_RATE, "batch_size": BATCH_SIZE, "rank": RANK, "alpha": ALPHA, "seed": SEED}
+    settings = {"epochs": 1, "lr": LEARNING_RATE, "batch_size": BATCH_SIZE, "rank": RANK, "alpha": ALPHA, "seed": seed}
     given = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
     train_lora(["--base_model", model, "--train_jsonl", str(learnt), "--output_dir", output, *given])
     metrics = verified_manifest(Path(output))["metrics"]
-    losses = {"first": metrics["first_loss"], "last": metrics["last_loss"]}
-    return losses | {"seconds": metrics["seconds"], "tokens": metrics["tokens"]}
+    return {"seconds": metrics["seconds"], "tokens": metrics["tokens"]}
 
 
-def _with_trl(model: str, learnt: Path, output: str, differs: dict[str, Any]) -> dict[str, Any]:
+def _with_trl(model: str, learnt: Path, output: str, seed: int, differs: dict[str, Any]) -> dict[str, Any]:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -168,18 +172,17 @@ def _with_trl(model: str, learnt: Path, output: str, differs: dict[str, Any]) ->
     rows.write_text("".join(json.dumps({"prompt": one[:-1], "completion": one[-1:]}) + "\n" for one in messages))
     settings = {"num_train_epochs": 1, "learning_rate": LEARNING_RATE, "per_device_train_batch_size": BATCH_SIZE}
     settings |= {"use_cpu": not torch.cuda.is_available()}  # without a GPU, TRL asks that this be said
-    reporting = {"logging_steps": 1, "report_to": "none", "save_strategy": "no", "disable_tqdm": True}
+    reporting = {"report_to": "none", "save_strategy": "no", "disable_tqdm": True}
     trainer = SFTTrainer(
         model=model,
-        args=SFTConfig(output_dir=output, seed=SEED, **settings, **reporting, **differs),
+        args=SFTConfig(output_dir=output, seed=seed, **settings, **reporting, **differs),
         train_dataset=Dataset.from_json(str(rows), cache_dir=str(learnt.parent / "cache")),
         peft_config=LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules="all-linear", task_type="CAUSAL_LM"),
         callbacks=[clock],
     )
     trainer.train()
     trainer.save_model(output)
-    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
-    return {"first": losses[0], "last": losses[-1], "seconds": clock.seconds}
+    return {"seconds": clock.seconds}
 
 
 def _held_out_loss(model: str, held_out: list[dict[str, Any]], adapter: Path | None) -> float:
