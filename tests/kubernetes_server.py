@@ -64,6 +64,8 @@ class KubernetesServer:
         self.pod_status: dict[str, Any] = {}
         """Status of the pods of a job by its name, in place of what its processes say."""
         self.events: list[dict[str, Any]] = []
+        self.forbidden: set[str] = set()
+        """What a review of the account's rights denies, like "list events"."""
         self._stamped: dict[str, list[tuple[str, str]]] = {}
         self._deleted: set[str] = set()
         self._lock = threading.Lock()
@@ -128,6 +130,10 @@ class KubernetesServer:
         if found := PODS.match(path):
             namespace, pod = found.groups()
             return self._log(namespace, pod, query) if pod else self._pods(namespace, query)
+        if path.endswith("/selfsubjectaccessreviews"):
+            asked = body["spec"]["resourceAttributes"]
+            allowed = f"{asked['verb']} {asked['resource']}" not in self.forbidden
+            return 201, {**body, "status": {"allowed": allowed}}
         if EVENTS.match(path):
             return 200, {"items": self.events}
         return _status(404, "the server could not find the requested resource")

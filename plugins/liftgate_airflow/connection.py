@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+    from kubernetes.client import ApiClient
 
     from liftgate.database import Database
     from liftgate.runtime import Runtime
@@ -49,6 +50,22 @@ def database_in_api_server() -> Database:
     connection = Connection.get_connection_from_secrets(CONNECTION_ID)
     extras = {name: value for name, value in connection.extra_dejson.items() if name != WEAVIATE_CONN_ID}
     return Database(settings_of(connection, extras).database_url)
+
+
+def cluster(conn_id: str) -> ApiClient:
+    """A client of the cluster that a Kubernetes connection names."""
+    from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from liftgate.errors import ConfigurationError
+
+    try:
+        return KubernetesHook(conn_id=conn_id).api_client
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(
+            f"Expected the Airflow connection {conn_id} to a cluster, found none. Make it, or correct "
+            "`kubernetes_conn_id`."
+        ) from error
 
 
 def weaviate_settings(connection: Connection, extras: dict[str, Any]) -> dict[str, Any]:

@@ -40,10 +40,10 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
         @task
         def doctor() -> None:
             from liftgate.cli.doctor import require_sound
-            from liftgate_airflow.connection import runtime_from_connection
+            from liftgate_airflow.connection import cluster, runtime_from_connection
 
             runtime = runtime_from_connection()
-            require_sound(runtime.settings, list(files.values()), runtime.connections)
+            require_sound(runtime.settings, list(files.values()), runtime.connections, cluster)
 
         doctor()
         for name, path in files.items():

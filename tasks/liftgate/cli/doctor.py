@@ -16,6 +16,7 @@ import psycopg
 from liftgate.cli.installed import check_trainer, require_packages
 from liftgate.database import SQL, Database, queries
 from liftgate.errors import ConfigurationError, LiftgateError
+from liftgate.jobs.api import Clusters, cluster_of_kubeconfig
 from liftgate.settings import Settings
 from liftgate.sources.connections import Connections, connection_from_environment
 
@@ -46,7 +47,10 @@ def check_this_process(configs: Sequence[Path]) -> list[Finding]:
 
 
 def check(
-    settings: Settings, configs: Sequence[Path], connections: Connections = connection_from_environment
+    settings: Settings,
+    configs: Sequence[Path],
+    connections: Connections = connection_from_environment,
+    clusters: Clusters = cluster_of_kubeconfig,
 ) -> list[Finding]:
     """Check the installation, then each file of a knowledge base or adapter. Changes nothing, loads no model."""
     from liftgate.cli.doctor_configuration import configuration_checks
@@ -55,14 +59,14 @@ def check(
     for path in configs:
         findings += [
             probe(f"{path.name}: {what}", attempt)
-            for what, attempt in configuration_checks(settings, path, connections)
+            for what, attempt in configuration_checks(settings, path, connections, clusters)
         ]
     return findings
 
 
-def require_sound(settings: Settings, configs: Sequence[Path], connections: Connections) -> None:
+def require_sound(settings: Settings, configs: Sequence[Path], connections: Connections, clusters: Clusters) -> None:
     """Print the finding of every check. Raises ConfigurationError with those that are problems."""
-    findings = check(settings, configs, connections)
+    findings = check(settings, configs, connections, clusters)
     for finding in findings:
         print(finding.line())
     if problems := [f"{finding.what}: {finding.said}" for finding in findings if not finding.ok]:

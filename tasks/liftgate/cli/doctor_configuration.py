@@ -10,12 +10,14 @@ from liftgate.answering.base_model import base_tokenizer
 from liftgate.cli.installed import check_trainer, require_packages
 from liftgate.config.adapter import Adapter
 from liftgate.config.ingestion import Ingestion
+from liftgate.config.jobs import JobBlock
 from liftgate.config.knowledge_base import KnowledgeBase
 from liftgate.config.reading import read_adapter, read_knowledge_base
 from liftgate.config.retrieval import Retrieval
 from liftgate.errors import ConfigurationError
 from liftgate.evaluation.families import read_families
 from liftgate.evaluation.questions import family_problems, read_questions
+from liftgate.jobs.api import Clusters, cluster_of_kubeconfig
 from liftgate.local.models import model_folder
 from liftgate.prompts import read_prompt
 from liftgate.settings import Settings
@@ -27,7 +29,10 @@ Check = tuple[str, Callable[[], str]]
 
 
 def configuration_checks(
-    settings: Settings, path: Path, connections: Connections = connection_from_environment
+    settings: Settings,
+    path: Path,
+    connections: Connections = connection_from_environment,
+    clusters: Clusters = cluster_of_kubeconfig,
 ) -> Iterator[Check]:
     """The checks of one file. If it does not validate, that is the only one."""
     try:
@@ -38,8 +43,10 @@ def configuration_checks(
         return
     yield "settings", lambda: "valid"
     yield from _knowledge_base_checks(settings, config, sources_of(config, connections))
+    if config.answers.job.backend != "local":
+        yield "cluster that answers", lambda: _cluster(config.answers.job, clusters)
     if adapter:
-        yield from _adapter_checks(settings, adapter)
+        yield from _adapter_checks(settings, adapter, clusters)
 
 
 def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: dict[str, Source]) -> Iterator[Check]:
@@ -55,13 +62,13 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: d
     yield "families", lambda: _families(config, sources)
 
 
-def _adapter_checks(settings: Settings, adapter: Adapter) -> Iterator[Check]:
+def _adapter_checks(settings: Settings, adapter: Adapter, clusters: Clusters) -> Iterator[Check]:
     training = adapter.training
     if training.backend == "local":
         yield "trainer", lambda: check_trainer(settings)
         yield "training's base model", lambda: str(model_folder(training.base_model, settings.models_dir))
     else:
-        yield "training's job", lambda: _packages("kubeflow", "kubeflow")
+        yield "cluster that trains", lambda: _cluster(training, clusters)
         yield "training's tokenizer", lambda: _tokenizer(training.base_model, settings.models_dir)
 
 
@@ -149,6 +156,9 @@ def _tokenizer(model: str, models_dir: str) -> str:
     return f"{base_tokenizer(model, models_dir).count('Who may read this?')} tokens for a question of four words"
 
 
-def _packages(extra: str, package: str) -> str:
-    require_packages(extra, package)
-    return f"{package} is installed"
+def _cluster(job: JobBlock, clusters: Clusters) -> str:
+    require_packages("kubeflow", "kubeflow", "kubernetes")
+    from liftgate.jobs.kinds import kind_named
+    from liftgate.jobs.rights import require_rights
+
+    return require_rights(clusters(job.kubernetes_conn_id), kind_named(job.backend, job.runtime), job.namespace)

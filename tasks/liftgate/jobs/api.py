@@ -45,6 +45,15 @@ def api_client(kubeconfig: str | None = None) -> ApiClient:
     return PatientClient(configuration)
 
 
+Clusters = Callable[[str], "ApiClient"]
+"""From the id of an Airflow connection to a client of its cluster."""
+
+
+def cluster_of_kubeconfig(conn_id: str) -> ApiClient:
+    """Outside Airflow there are no connections: the cluster of KUBECONFIG, or of this pod."""
+    return api_client()
+
+
 def ask(
     verb: str, what: str, call: Callable[[], Any], or_else: Mapping[int, Any] | None = None, tries: int = TRIES
 ) -> Any:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes_server import kubernetes_server
 
 from liftgate.cli.doctor import Finding, check
+from liftgate.jobs.api import api_client
 from liftgate.runtime import Runtime
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +55,24 @@ def test_empty_database_lacks_migrations_and_pgvector(shared_runtime: Runtime, d
     found = problems(check(settings, []))
     assert set(found) == {"migrations", "pgvector"}
     assert "liftgate db upgrade" in found["migrations"]
+
+
+def test_a_right_that_is_missing_on_the_cluster_is_a_problem(shared_runtime: Runtime, tmp_path: Path) -> None:
+    text = (HANDBOOK / "adapters" / "handbook.yaml").read_text().replace("../", f"{HANDBOOK}/")
+    path = tmp_path / "adapters" / "handbook.yaml"
+    path.parent.mkdir()
+    path.write_text(text.replace("backend: local", "backend: pytorchjob"))
+    with kubernetes_server(tmp_path / "cluster") as server:
+        server.forbidden = {"create pytorchjobs"}
+        asked: list[str] = []
+
+        def cluster(conn_id: str) -> Any:
+            asked.append(conn_id)
+            return api_client(str(server.kubeconfig))
+
+        found = problems(check(shared_runtime.settings, [path], clusters=cluster))
+    assert "create pytorchjobs" in found["handbook.yaml: cluster that trains"]
+    assert asked == ["kubernetes_default"]
 
 
 def test_each_mistake_of_a_configuration_is_its_own_finding(kb: Any) -> None:
