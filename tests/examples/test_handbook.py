@@ -15,12 +15,12 @@ import pytest
 import yaml
 
 from liftgate.config.access import Access, AccessRule
-from liftgate.config.sources import FolderSource
 from liftgate.evaluation.families import read_families
 from liftgate.evaluation.plain_text import comparable, plain_text, quote_stands
 from liftgate.evaluation.questions import Question, crossing_families, family_problems, read_questions
+from liftgate.sources import Source
 from liftgate.sources.connections import connection_from_environment
-from liftgate.sources.source import source_for
+from liftgate.sources.kinds.folder import Folder
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
 DOCUMENTS = HANDBOOK / "documents"
@@ -46,8 +46,10 @@ def access(*first: AccessRule) -> Access:
 
 
 def groups_below(folder: Path, rules: Access) -> dict[str, set[str]]:
-    source = source_for(
-        FolderSource.model_construct(path=str(folder), include=("**/*",)), rules, connection_from_environment
+    source = Source(
+        Folder.model_construct(name="documents", path=str(folder), include=("**/*",)),
+        rules,
+        connection_from_environment,
     )
     return {listed.uri: set(listed.groups) for listed in source.list()}
 

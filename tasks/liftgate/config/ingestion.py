@@ -13,13 +13,13 @@ from liftgate.config.embeddings import Embeddings
 from liftgate.config.metadata import Metadata
 from liftgate.config.parsing import Parsing
 from liftgate.config.retrieval import Retrieval, VectorIndex
-from liftgate.config.sources import SourceBlock
+from liftgate.config.sources import AnySource
 
 
 class Ingestion(Block):
     """Sources, parsing, chunking, embedding, index, and the defaults of a search."""
 
-    sources: tuple[SourceBlock, ...] = Field(min_length=1)
+    sources: tuple[AnySource, ...] = Field(min_length=1)
     """Where documents come from. A single one may be written as `source:`."""
     parsing: Parsing = Parsing()
     """Which documents are read."""

@@ -11,7 +11,7 @@ from liftgate.database import queries
 from liftgate.errors import SourceError
 from liftgate.runs import Run
 from liftgate.sources.connections import Connections
-from liftgate.sources.source import Source, source_for
+from liftgate.sources.source import Source
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -38,7 +38,7 @@ def list_sources(runtime: Runtime, run: Run) -> int:
 
 def sources_of(config: KnowledgeBase, connections: Connections) -> dict[str, Source]:
     """The sources of a knowledge base by their names."""
-    return {block.name: source_for(block, config.access, connections) for block in config.ingestion.sources}
+    return {block.name: Source(block, config.access, connections) for block in config.ingestion.sources}
 
 
 def _write_down(runtime: Runtime, config: KnowledgeBase, serial: int) -> str | None:

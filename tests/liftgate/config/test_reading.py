@@ -90,7 +90,7 @@ def test_every_mistake_is_told_at_once_with_its_path_and_remedy(file: Path) -> N
     for beginning, part in (
         ("ingestion.chunking.chunk_size_tokens: ", "found 'many'"),
         ("answers.prompt: ", f"there is no {file.parent / 'gone.md'}; create it, or correct the path"),
-        ("ingestion.sources.0.folder.path: ", f"there is no {file.parent / 'nowhere'}; create it"),
+        ("ingestion.sources.0.path: ", f"there is no {file.parent / 'nowhere'}; create it"),
     ):
         assert any(line.startswith(beginning) and part in line for line in told), (beginning, told)
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from liftgate.config.access import Access, AccessRule
-from liftgate.config.sources import FolderSource
 from liftgate.errors import DocumentChanged, SourceError
-from liftgate.sources import Source, doc_id, source_for
+from liftgate.sources import Source, doc_id
 from liftgate.sources.connections import connection_from_environment
+from liftgate.sources.kinds.folder import Folder
 from liftgate.sources.source import path_pattern
 
 
 def folder(path: Path, *, rules: tuple[AccessRule, ...] = (), include: tuple[str, ...] = ("**/*",)) -> Source:
-    return source_for(
-        FolderSource(path=str(path), include=include),
+    return Source(
+        Folder(path=str(path), include=include),
         Access(rules=rules, default_groups=("staff",)),
         connection_from_environment,
     )
