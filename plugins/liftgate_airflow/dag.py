@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from inspect import cleandoc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronDataIntervalTimetable, CronTriggerTimetable
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetAny,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    CronDataIntervalTimetable,
+    CronTriggerTimetable,
+)
 
 from liftgate_airflow.step import RETRIES
+
+if TYPE_CHECKING:
+    from liftgate.config.knowledge_base import KnowledgeBase
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Backfills reach no further back than this."""
@@ -36,9 +47,25 @@ def liftgate_dag(
     )
 
 
-def on_time_or_event(cron: str, asset: Asset) -> AssetOrTimeSchedule:
-    """Runs by the clock (UTC), on events of the asset, and as a backfill with true intervals."""
-    return AssetOrTimeSchedule(timetable=CronDataIntervalTimetable(valid(cron), "UTC"), assets=[asset])
+def on_time_or_event(cron: str, *assets: Asset) -> AssetOrTimeSchedule:
+    """Runs by the clock (UTC), on events of any of the assets, and as a backfill with true intervals."""
+    return AssetOrTimeSchedule(timetable=CronDataIntervalTimetable(valid(cron), "UTC"), assets=AssetAny(*assets))
+
+
+def sources_assets(config: KnowledgeBase) -> list[Asset]:
+    """What starts a run besides the clock: events of others, and those of the watcher where there is one.
+
+    The watcher has an asset of its own: wherever a DAG file of yours names an asset without it, Airflow ends the watch.
+    """
+    assets, watch = [asset(config.name, "sources")], config.watch
+    if watch and config.watched_sources:
+        from liftgate_airflow.triggers.documents import DocumentsChangedTrigger
+
+        trigger = DocumentsChangedTrigger(
+            config.model_dump_json(), config.watched_sources, watch.poll_seconds, watch.settle_seconds
+        )
+        assets.append(Asset(_uri(config.name, "watched"), watchers=[AssetWatcher(name=config.name, trigger=trigger)]))
+    return assets
 
 
 def on_time(cron: str) -> CronTriggerTimetable:
@@ -59,4 +86,8 @@ def valid(cron: str) -> str:
 
 def asset(kb: str, what: str) -> Asset:
     """`sources` starts a run; `index`, `adapter` and `release` say that it changed what is live."""
-    return Asset(f"liftgate://{kb}/{what}")
+    return Asset(_uri(kb, what))
+
+
+def _uri(kb: str, what: str) -> str:
+    return f"liftgate://{kb}/{what}"

@@ -35,3 +35,12 @@ UPDATE listings SET widenings = :widenings, widening_capped = :capped WHERE seri
 -- name: note_version(serial, source, uri, version)!
 -- Keep the content hash of a document that had to be opened before planning.
 UPDATE listed_documents SET version = :version, opened = true WHERE serial = :serial AND source = :source AND uri = :uri;
+
+-- name: newest_whole_listing(kb)$
+-- The newest listing of a knowledge base that did not break off.
+SELECT serial FROM listings
+ WHERE kb = :kb AND finished_at IS NOT NULL AND error IS NULL ORDER BY serial DESC LIMIT 1;
+
+-- name: listed_versions(serial, sources)
+-- Versions and groups of the documents of some sources, as a listing holds them.
+SELECT source, uri, version_hint, groups FROM listed_documents WHERE serial = :serial AND source = ANY(:sources);

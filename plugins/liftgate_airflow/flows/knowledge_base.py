@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, chain, task
 
-from liftgate_airflow.dag import asset, liftgate_dag, on_time_or_event
+from liftgate_airflow.dag import asset, liftgate_dag, on_time_or_event, sources_assets
 from liftgate_airflow.flows.outcome import outcome
 from liftgate_airflow.operators.wait_for_turn import WaitForTurn
 from liftgate_airflow.scope import run_params
@@ -22,8 +22,8 @@ BATCH = "batch {{ task.op_kwargs['batch'] }}"
 def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     """Bring the index up to date with its sources, measure it against what is live, and promote it if it holds up.
 
-    Runs by the clock, on events of `liftgate://<name>/sources`, by hand, and as a backfill over a range of dates
-    (documents updated in that range are parsed again).
+    Runs by the clock, on events of `liftgate://<name>/sources`, where `watch` is set soon after documents changed, by
+    hand, and as a backfill over a range of dates (documents updated in that range are parsed again).
 
     - **freeze_configuration** stores the validated configuration file; the rest of the run sees that and nothing newer.
     - **list_sources** lists every document. A listing that breaks off is recorded; plan_changes fails with it.
@@ -59,7 +59,7 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
         page=knowledge_base.__doc__,
         owner=config.owner,
         pool=config.pool,
-        schedule=on_time_or_event(config.schedule, asset(config.name, "sources")),
+        schedule=on_time_or_event(config.schedule, *sources_assets(config)),
         params=run_params(),
     ) as dag:
         models = config.models_pool

@@ -12,6 +12,7 @@ from liftgate.config.gate import AnswerGate, Gate
 from liftgate.config.ingestion import Ingestion
 from liftgate.config.questions import Questions
 from liftgate.config.validation import Validation
+from liftgate.config.watch import Watch
 
 Name = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
 
@@ -25,6 +26,8 @@ class KnowledgeBase(Block):
     """Shown in Airflow."""
     schedule: str = "0 2 * * *"
     """When it runs besides events: cron, in UTC."""
+    watch: Watch | None = None
+    """Whether it also runs soon after documents changed. Off unless given; `watch: {}` takes the defaults."""
     pool: str = "default_pool"
     """Airflow's pool of its light tasks."""
     models_pool: str = "default_pool"
@@ -49,3 +52,8 @@ class KnowledgeBase(Block):
     """What a new prompt must show."""
     answers: Answers
     """The model that answers."""
+
+    @property
+    def watched_sources(self) -> list[str]:
+        """The names of the sources that may be listed whenever somebody wants to know whether they changed."""
+        return [block.name for block in self.ingestion.sources if getattr(block, "list_on_event", True)]
