@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from liftgate.sources.connections import Connection as SourceConnection
 
 CONNECTION_ID = "liftgate_database"
-WEAVIATE_CONN_ID = "weaviate_conn_id"
-"""In the extras of that connection: the id of a connection as apache-airflow-providers-weaviate has them."""
 
 
 def runtime_from_connection() -> Runtime:
@@ -25,9 +24,10 @@ def runtime_from_connection() -> Runtime:
 
     connection = Connection.get(CONNECTION_ID)
     extras = connection.extra_dejson
-    if WEAVIATE_CONN_ID in extras:
-        weaviate = Connection.get(extras.pop(WEAVIATE_CONN_ID))
-        extras |= weaviate_settings(weaviate, weaviate.extra_dejson)
+    for name, settings_of_server in SERVERS.items():
+        if name in extras:
+            server = Connection.get(extras.pop(name))
+            extras |= settings_of_server(server, server.extra_dejson)
     return _runtime(connection, extras)
 
 
@@ -36,9 +36,7 @@ async def async_runtime_from_connection() -> Runtime:
     from airflow.sdk import Connection
 
     connection = await Connection.async_get(CONNECTION_ID)
-    extras = await connection.aextra_dejson()
-    extras.pop(WEAVIATE_CONN_ID, None)
-    return _runtime(connection, extras)
+    return _runtime(connection, _without_servers(await connection.aextra_dejson()))
 
 
 def database_in_api_server() -> Database:
@@ -48,8 +46,7 @@ def database_in_api_server() -> Database:
     from liftgate.database import Database
 
     connection = Connection.get_connection_from_secrets(CONNECTION_ID)
-    extras = {name: value for name, value in connection.extra_dejson.items() if name != WEAVIATE_CONN_ID}
-    return Database(settings_of(connection, extras).database_url)
+    return Database(settings_of(connection, _without_servers(connection.extra_dejson)).database_url)
 
 
 def cluster(conn_id: str) -> ApiClient:
@@ -90,6 +87,28 @@ def weaviate_settings(connection: Connection, extras: dict[str, Any]) -> dict[st
             "Put the key of a Weaviate user into its field `Weaviate API Key`."
         )
     return found | ({"weaviate_api_key": key} if key else {})
+
+
+def model_server_settings(name: str, connection: Connection) -> dict[str, Any]:
+    """A connection to a model server as settings: its host is the address, its password the key.
+
+    That is how apache-airflow-providers-openai has them. Example: host https://api.openai.com/v1, password k ->
+    openai_url https://api.openai.com/v1, openai_api_key k
+    """
+    key = {f"{name}_api_key": connection.password} if connection.password else {}
+    return {f"{name}_url": connection.host or None, **key}
+
+
+SERVERS: dict[str, Callable[[Connection, dict[str, Any]], dict[str, Any]]] = {
+    "weaviate_conn_id": weaviate_settings,
+    "openai_conn_id": lambda connection, _: model_server_settings("openai", connection),
+    "rerank_conn_id": lambda connection, _: model_server_settings("rerank", connection),
+}
+"""In the extras of liftgate_database: ids of connections to servers, and how each is read."""
+
+
+def _without_servers(extras: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in extras.items() if name not in SERVERS}
 
 
 def settings_of(connection: Connection, extras: dict[str, Any]) -> Settings:

@@ -30,6 +30,7 @@ RETRIES: dict[str, Any] = {
                         "ConfigurationError",
                         "BrakeApplied",
                         "TurnLost",
+                        "ModelServerRefused",
                         "ValidationFailed",
                         "EvidenceRefused",
                         "PromotionRefused",

@@ -11,6 +11,8 @@
     +-- IndexUnavailable            the index server did not answer; worth a retry
     +-- IndexRefused                the index server did not take a request
     |   +-- CollectionMissing       it has no such collection (any more)
+    +-- ModelServerUnavailable      a server that embeds or reranks did not answer; worth a retry
+    +-- ModelServerRefused          it did not take a request, or answered with something else than was asked for
     +-- ValidationFailed            an expectation suite failed
     +-- EvidenceRefused             the two sides of a comparison differ in more than one component
     +-- PromotionRefused            the ledger does not allow this promotion or rollback
@@ -72,6 +74,19 @@ class IndexRefused(LiftgateError):
 
 class CollectionMissing(IndexRefused):
     """The index server has no such collection. Somebody deleted it, or it was never made."""
+
+
+class ModelServerUnavailable(LiftgateError):
+    """A server that embeds or reranks did not answer. What was embedded is kept; a retry asks for the rest."""
+
+    def __init__(self, message: str | None = None, retry_after: float | None = None):
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds that the server asks to be left alone."""
+
+
+class ModelServerRefused(LiftgateError):
+    """A server that embeds or reranks did not take a request. The message has its reason."""
 
 
 class ValidationFailed(LiftgateError):

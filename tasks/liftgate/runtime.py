@@ -18,6 +18,7 @@ from liftgate.index import VectorIndex, index_in
 from liftgate.index.rows import Hit, Vector, vector_text
 from liftgate.index.servers import Servers
 from liftgate.releases.makeup import Makeup
+from liftgate.reranking import Scorer, rerank, scorer_for
 from liftgate.settings import Settings
 from liftgate.sources.connections import Connections, connection_from_environment
 
@@ -30,6 +31,7 @@ class Runtime:
     _embedders: dict[Embeddings, Embedder] = field(default_factory=dict, repr=False)
     connections: Connections = field(default=connection_from_environment, repr=False)
     """How the servers of sources are found."""
+    _scorers: dict[str | None, Scorer] = field(default_factory=dict, repr=False)
 
     @cached_property
     def database(self) -> Database:
@@ -53,7 +55,7 @@ class Runtime:
     def embedder(self, embeddings: Embeddings) -> Embedder:
         """The embedder for those settings, loaded at most once in a process."""
         if embeddings not in self._embedders:
-            self._embedders[embeddings] = embedder_for(embeddings)
+            self._embedders[embeddings] = embedder_for(embeddings, self.settings)
         return self._embedders[embeddings]
 
     def embed(
@@ -67,10 +69,10 @@ class Runtime:
         return LocalGenerator(self.settings, makeup)
 
     def rerank(self, model: str | None, question: str, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits in the order of a cross-encoder."""
-        from liftgate.reranking import rerank
-
-        return rerank(model, question, hits)
+        """The hits in the order of a model that reads question and chunk together."""
+        if model not in self._scorers:
+            self._scorers[model] = scorer_for(self.settings, model)
+        return rerank(self._scorers[model], question, hits)
 
 
 class _Cache:

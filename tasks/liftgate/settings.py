@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
@@ -41,6 +41,19 @@ class Settings(Block):
     """LIFTGATE_WEAVIATE_HEADERS: more headers for each request, as JSON."""
     weaviate_timeout_seconds: float = Field(60, gt=0)
     """LIFTGATE_WEAVIATE_TIMEOUT_SECONDS: how long a request may take."""
+
+    openai_url: str | None = None
+    """LIFTGATE_OPENAI_URL: an OpenAI-compatible server with its version, like https://api.openai.com/v1."""
+    openai_api_key: SecretStr | None = None
+    """LIFTGATE_OPENAI_API_KEY: the key that it asks for."""
+    rerank_url: str | None = None
+    """LIFTGATE_RERANK_URL: the whole address at which hits are reranked, like https://api.jina.ai/v1/rerank."""
+    rerank_api_key: SecretStr | None = None
+    """LIFTGATE_RERANK_API_KEY: the key that it asks for."""
+    rerank_api: Literal["cohere", "tei"] = "cohere"
+    """LIFTGATE_RERANK_API: whose form it speaks: cohere (Jina and vLLM too), or Hugging Face's tei."""
+    model_server_timeout_seconds: float = Field(60, gt=0)
+    """LIFTGATE_MODEL_SERVER_TIMEOUT_SECONDS: how long a request to one of these two may take."""
 
     @field_validator("weaviate_headers", mode="before")
     @classmethod

@@ -6,7 +6,6 @@ embedders, so that these tests need no torch. How well the real embedder finds t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import yaml
+from word_vectors import word_vector
 
 from liftgate.access import apply_access
 from liftgate.config.embeddings import Embeddings
@@ -65,14 +65,7 @@ class WordEmbedder:
     def embed(self, texts: Sequence[str]) -> Vector:
         """float32[len(texts), dims], each row of length 1."""
         self.embedded += texts
-        return np.stack([self._vector(text) for text in texts])
-
-    def _vector(self, text: str) -> Vector:
-        total = np.full(self.dims, 1e-3, dtype=np.float32)
-        for word in text.lower().split():
-            seed = int.from_bytes(hashlib.sha256(word.strip(".,?").encode()).digest()[:4])
-            total += np.random.default_rng(seed).standard_normal(self.dims).astype(np.float32)
-        return np.asarray(total / np.linalg.norm(total), dtype=np.float32)
+        return np.stack([word_vector(text, self.dims) for text in texts])
 
 
 class SmallKnowledgeBase:

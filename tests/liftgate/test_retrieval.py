@@ -97,7 +97,7 @@ def test_context_names_each_chunk_by_the_id_that_answers_cite(judged: Any) -> No
     assert context_of(found.chunks) == f"[doc:secret.vault-0.md]\n{found.chunks[0].text}"
 
 
-def test_reranking_without_a_model_is_a_configuration_error(judged: Any) -> None:
+def test_reranking_without_an_address_or_a_model_is_a_configuration_error(judged: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"rerank_model.*found none"):
         ask(judged, DESK, "staff", rerank=True)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from liftgate.errors import ConfigurationError
 from liftgate.settings import Settings
-from liftgate_airflow.connection import runtime_from_connection
+from liftgate_airflow.connection import (
+    async_runtime_from_connection,
+    database_in_api_server,
+    runtime_from_connection,
+)
 
 DATABASE = {"conn_type": "postgres", "host": "db", "schema": "liftgate", "login": "ada", "password": "p@ss/word"}
 
@@ -50,3 +55,24 @@ def test_ports_follow_from_what_is_secure(monkeypatch: pytest.MonkeyPatch) -> No
 def test_another_kind_of_login_than_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="API key in the Airflow connection team_weaviate"):
         settings(monkeypatch, {"host": "w", "login": "ada", "password": "secret"})
+
+
+def test_model_servers_are_connections_whose_host_is_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    openai = {"conn_type": "openai", "host": "https://models.example.com/v1", "password": "sk-secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM_OPENAI", json.dumps(openai))
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM_RERANK", json.dumps({"conn_type": "http", "host": "http://rank/rerank"}))
+    found = settings(monkeypatch, {"host": "w"}, openai_conn_id="team_openai", rerank_conn_id="team_rerank")
+    assert (found.openai_url, found.rerank_url) == ("https://models.example.com/v1", "http://rank/rerank")
+    assert found.openai_api_key
+    assert found.openai_api_key.get_secret_value() == "sk-secret"
+    assert "sk-secret" not in repr(found)
+    assert found.rerank_api_key is None
+    assert "conn_id" not in found.database_url
+
+
+def test_a_trigger_and_the_api_server_need_the_address_of_the_database_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    extras = {"files_url": "/files", "openai_conn_id": "nowhere", "sslmode": "require"}
+    monkeypatch.setenv("AIRFLOW_CONN_LIFTGATE_DATABASE", json.dumps({**DATABASE, "extra": extras}))
+    expected = "postgresql://ada:p%40ss%2Fword@db/liftgate?sslmode=require"
+    assert database_in_api_server().url == expected
+    assert asyncio.run(async_runtime_from_connection()).settings.database_url == expected

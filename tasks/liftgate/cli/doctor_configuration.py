@@ -20,12 +20,15 @@ from liftgate.evaluation.questions import family_problems, read_questions
 from liftgate.jobs.api import Clusters, cluster_of_kubeconfig
 from liftgate.local.models import model_folder
 from liftgate.prompts import read_prompt
+from liftgate.reranking import scorer_for
 from liftgate.settings import Settings
 from liftgate.sources.connections import Connections, connection_from_environment
 from liftgate.sources.listing import sources_of
 from liftgate.sources.source import Source
 
 Check = tuple[str, Callable[[], str]]
+TRIAL = "Who may read this?"
+"""What servers of models are asked, to see whether they answer."""
 
 
 def configuration_checks(
@@ -53,9 +56,9 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: d
     ingestion = config.ingestion
     for name, source in sources.items():
         yield f"source {name}", lambda source=source: _lists(source)  # type: ignore[misc]
-    yield "embedder", lambda: _embedder(ingestion)
+    yield "embedder", lambda: _embedder(settings, ingestion)
     yield "index", lambda: _index(settings, ingestion)
-    yield "reranker", lambda: _reranker(ingestion.retrieval_defaults)
+    yield "reranker", lambda: _reranker(settings, ingestion.retrieval_defaults)
     yield "base model", lambda: str(model_folder(config.answers.base_model, settings.models_dir))
     yield "prompt", lambda: f"version {read_prompt(config.answers.prompt).version}"
     yield "questions", lambda: _questions(config)
@@ -92,12 +95,15 @@ def _lists(source: Source) -> str:
     return f"{documents} documents"
 
 
-def _embedder(ingestion: Ingestion) -> str:
-    """Its files are there, chunks fit it, and this version can embed with it."""
+def _embedder(settings: Settings, ingestion: Ingestion) -> str:
+    """Its files are there, or its server answers; chunks fit it."""
     if problems := embedding.problems(ingestion.embeddings, ingestion.chunking):
         raise ConfigurationError(" ".join(problems))
-    found = embedding.embedder_for(ingestion.embeddings)
-    require_packages("local", "sentence_transformers")
+    found = embedding.embedder_for(ingestion.embeddings, settings)
+    if ingestion.embeddings.provider == "openai":
+        found.embed([TRIAL])
+    else:
+        require_packages("local", "sentence_transformers")
     return f"{ingestion.embeddings.model}, {found.dims} dimensions, {found.max_tokens} tokens"
 
 
@@ -116,16 +122,15 @@ def _index(settings: Settings, ingestion: Ingestion) -> str:
     return f"{index.provider}, {index.table}"
 
 
-def _reranker(retrieval: Retrieval) -> str:
+def _reranker(settings: Settings, retrieval: Retrieval) -> str:
     if not retrieval.rerank:
         return "off"
-    if retrieval.rerank_model is None:
-        raise ConfigurationError(
-            "Expected retrieval_defaults.rerank_model, since retrieval_defaults.rerank is on, found none. "
-            "Name a cross-encoder's folder, or set rerank to false."
-        )
+    scorer = scorer_for(settings, retrieval.rerank_model)
+    if settings.rerank_url:
+        scorer(TRIAL, [TRIAL, "A lamp."])
+        return settings.rerank_url
     require_packages("local", "sentence_transformers")
-    return str(model_folder(retrieval.rerank_model))
+    return str(model_folder(retrieval.rerank_model or ""))
 
 
 def _questions(config: KnowledgeBase) -> str:
@@ -153,7 +158,7 @@ def _uris(sources: dict[str, Source]) -> list[str]:
 
 def _tokenizer(model: str, models_dir: str) -> str:
     """Workers count tokens, whoever has the weights."""
-    return f"{base_tokenizer(model, models_dir).count('Who may read this?')} tokens for a question of four words"
+    return f"{base_tokenizer(model, models_dir).count(TRIAL)} tokens for a question of four words"
 
 
 def _cluster(job: JobBlock, clusters: Clusters) -> str:

@@ -53,9 +53,9 @@ class Retrieval(Block):
     top_k: int = Field(default=8, ge=1, le=100)
     """Chunks that a search returns."""
     rerank: bool = False
-    """Order the hits again by a cross-encoder; needs `rerank_model`."""
+    """Order the hits again by a model that reads question and chunk together: at LIFTGATE_RERANK_URL, else here."""
     rerank_model: str | None = None
-    """Name or folder of the cross-encoder."""
+    """What that address is told to use, if it asks for a name; without an address, the folder of a cross-encoder."""
     max_context_tokens: int = Field(default=540, ge=16)
     """Tokens of context that a prompt may hold, counted by the generator's tokenizer."""
     min_score: float = Field(default=0.0, ge=-1, le=1)

@@ -9,8 +9,11 @@ from liftgate.chunking.tokens import FileTokenizer, TiktokenTokenizer, Tokenizer
 from liftgate.config.chunking import Chunking
 from liftgate.config.embeddings import OPENAI_MODELS, Embeddings, Known
 from liftgate.embedding.local import LocalEmbedder, read_known
+from liftgate.embedding.openai import OpenAIEmbedder
 from liftgate.errors import ConfigurationError
 from liftgate.local.models import model_folder
+from liftgate.model_server import ModelServer
+from liftgate.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,13 +31,13 @@ class Embedder(Protocol):
         """float32[len(texts), dims], each row of length 1."""
 
 
-def embedder_for(config: Embeddings) -> Embedder:
-    """The embedder that the configuration names. The model itself is loaded by the first call of embed."""
+def embedder_for(config: Embeddings, settings: Settings | None = None) -> Embedder:
+    """The embedder that the configuration names. The model is loaded, or its server asked, by the first call of embed.
+
+    The settings name the servers; without them a server's model has its dims and fingerprint, and cannot embed.
+    """
     if config.provider == "openai":
-        raise ConfigurationError(
-            f"Expected a model of the local provider to embed with, found {config.model}, which this version "
-            "only knows by name. Set embeddings.model to sentence-transformers/all-MiniLM-L6-v2, or a folder."
-        )
+        return OpenAIEmbedder(config, ModelServer("openai", settings))
     return LocalEmbedder(config)
 
 

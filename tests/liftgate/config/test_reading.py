@@ -13,16 +13,7 @@ from liftgate.errors import ConfigurationError
 from liftgate.runs import Allowances, Scope, freeze_configuration, load_run
 from liftgate.runtime import Runtime
 
-SEED = """
-ingestion:
-  source: {type: s3, bucket: company-kb, prefix: policies/}
-  parsing: {allowed_mime_types: [application/pdf, text/markdown, text/plain]}
-  chunking: {strategy: recursive, chunk_size_tokens: 450, chunk_overlap_tokens: 75, min_chunk_tokens: 120}
-  metadata: {include: [source_uri, doc_id, section, updated_at, acl_group]}
-  embeddings: {model: text-embedding-3-large, batch_size: 128}
-  vector_index: {provider: pgvector, table: kb_chunks, dims: 3072}
-  retrieval_defaults: {top_k: 8, rerank: true, max_context_tokens: 2400}
-"""
+SEED = Path(__file__).parents[2] / "seed" / "knowledge_bases" / "policies.yaml"
 
 
 @pytest.fixture
@@ -64,7 +55,7 @@ def test_small_file_is_enough_and_its_paths_are_relative_to_it(file: Path) -> No
 
 
 def test_seed_ingestion_block_is_valid_as_it_stands(file: Path) -> None:
-    found = read_knowledge_base(write(file, yaml.safe_load(SEED))).ingestion
+    found = read_knowledge_base(write(file, {"ingestion": yaml.safe_load(SEED.read_text())["ingestion"]})).ingestion
     assert (found.sources[0].type, found.sources[0].name) == ("s3", "documents")
     assert (found.chunking.chunk_size_tokens, found.embeddings.model) == (450, "text-embedding-3-large")
     assert (found.vector_index.table, found.vector_index.dims, found.retrieval_defaults.top_k) == ("kb_chunks", 3072, 8)
