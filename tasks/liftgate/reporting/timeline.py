@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,10 +68,7 @@ def live_periods(connection: Connection, kb: str) -> list[LivePeriod]:
     return [LivePeriod(**row) for row in queries().live_periods(connection, kb=kb)]
 
 
-def shown_metric(lines: Sequence[ReleaseLine]) -> str | None:
-    """The metric that the most releases were measured by, to draw them over time; recall where many are equal."""
-    counts: dict[str, int] = {}
-    for line in lines:
-        for metric in line.means:
-            counts[metric] = counts.get(metric, 0) + 1
-    return max(counts, key=lambda name: (counts[name], name == "recall", name), default=None)
+def metrics_of(lines: Sequence[ReleaseLine]) -> list[str]:
+    """The metrics that releases were measured by: what the most have first, recall first where many are equal."""
+    counts = Counter(metric for line in lines for metric in line.means)
+    return sorted(counts, key=lambda name: (-counts[name], name != "recall", name))

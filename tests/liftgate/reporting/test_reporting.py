@@ -11,7 +11,7 @@ from liftgate.releases.rollback import roll_back
 from liftgate.reporting.flips import Flip, Measured, flips
 from liftgate.reporting.history import Wanted, find_events, history_of
 from liftgate.reporting.standing import health, knowledge_bases, standings
-from liftgate.reporting.timeline import live_periods, shown_metric, timeline
+from liftgate.reporting.timeline import live_periods, metrics_of, timeline
 from liftgate.reporting.verdicts import newest_verdict
 
 
@@ -41,8 +41,8 @@ def test_timeline_says_what_became_of_every_release(told: Any) -> None:
     assert [line.can_go_back_to for line in lines] == [False, True, False]
     assert lines[2].summary.startswith("Reject: ")
     assert lines[1].means["recall"] == 1.0
-    assert shown_metric(lines) == "recall"
-    assert shown_metric([]) is None
+    assert metrics_of(lines) == ["recall", "refusal_correct"]
+    assert metrics_of([]) == []
 
 
 def test_release_whose_rows_are_pruned_cannot_be_gone_back_to(told: Any) -> None:
