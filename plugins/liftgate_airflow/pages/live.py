@@ -5,17 +5,15 @@
 from typing import Any
 
 
-def build() -> Any:
-    """The FastAPI application. Whoever may see the DAG `kb_<name>` may ask."""
-    from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-    from fastapi import Depends, FastAPI, HTTPException, Request
+def router() -> Any:
+    """The route. Whoever may see the DAG `kb_<name>` may ask."""
+    from fastapi import APIRouter, Depends, HTTPException
 
-    app = FastAPI(title="Liftgate", docs_url=None, redoc_url=None, openapi_url=None)
+    from liftgate_airflow.pages.viewer import may_see
 
-    def may_see(kb: str, request: Request, user: GetUserDep) -> None:
-        requires_access_dag("GET", None, f"kb_{kb}")(request, user)
+    made = APIRouter()
 
-    @app.get("/live/{kb}", dependencies=[Depends(may_see)])
+    @made.get("/live/{kb}", dependencies=[Depends(may_see)])
     def live(kb: str) -> dict[str, Any]:
         """Collection, generation and the ready filter. 404: nothing is live."""
         found = live_release(kb)
@@ -23,7 +21,7 @@ def build() -> Any:
             raise HTTPException(404, f"Expected a live release of {kb}, found none. Let kb_{kb} run.")
         return found
 
-    return app
+    return made
 
 
 def live_release(kb: str) -> dict[str, Any] | None:

@@ -11,27 +11,25 @@ from liftgate.database import Connection, queries
 from liftgate.errors import LiftgateError
 from liftgate.evaluation.evaluate import replayed
 from liftgate.gate.verdict import Check, Verdict
-from liftgate.releases.ledger import Release, hold, live, release, releases
+from liftgate.releases.ledger import Release, hold, release
 from liftgate.releases.standing import behind_since
+from liftgate.reporting.history import history_of
+from liftgate.reporting.timeline import timeline
+from liftgate.reporting.verdicts import Judged, newest_verdict
 
 
 def overview(connection: Connection, kb: str) -> Iterator[Any]:
     """Every release of a knowledge base in one table, then what holds it up."""
-    found = releases(connection, kb)
+    found = timeline(connection, kb)
     if not found:
         raise LiftgateError(
             f"Expected releases of {kb}, found none. Check the name, or let kb_{kb} run until one is proposed."
         )
-    current = live(connection, kb)
     table = Table("release", "changes", "made of", "outcome", "verdict", "proposed")
-    for one in found:
-        mark = " (live)" if current and one.n == current.n else ""
-        outcome = "unjudged, " + (one.outcome or "open") if one.unjudged else one.outcome or "open"
-        verdict = _newest(connection, one)
-        judged = verdict["outcome"] if verdict else "none"
-        table.add_row(
-            f"{one.n}{mark}", one.component, str(one.makeup), outcome, judged, f"{one.created_at:%Y-%m-%d %H:%M}"
-        )
+    for line in found:
+        one, mark = line.release, " (live)" if line.live else ""
+        proposed = f"{one.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(f"{one.n}{mark}", one.component, str(one.makeup), line.outcome, line.verdict or "none", proposed)
     yield table
     yield from _held_up(connection, kb)
 
@@ -41,16 +39,11 @@ def details(connection: Connection, kb: str, n: int) -> Iterator[Any]:
     found = release(connection, kb, n)
     yield from _makeup(found)
     yield from _history(connection, found)
-    judged = _newest(connection, found)
+    judged = newest_verdict(connection, found)
     if judged is None:
         yield "It has no verdict."
         return
     yield from _verdict(connection, kb, judged)
-
-
-def _newest(connection: Connection, one: Release) -> dict[str, Any] | None:
-    verdicts = queries().verdicts_of(connection, kb=one.kb, candidate_fingerprint=one.fingerprint)
-    return next(iter(verdicts), None)
 
 
 def _held_up(connection: Connection, kb: str) -> Iterator[str]:
@@ -80,18 +73,17 @@ def _makeup(found: Release) -> Iterator[Any]:
 
 def _history(connection: Connection, found: Release) -> Iterator[Any]:
     table = Table("when", "what", "by", "why")
-    for event in queries().events(connection, kb=found.kb):
-        if event["release"] == found.n:
-            table.add_row(f"{event['at']:%Y-%m-%d %H:%M:%S}", event["kind"], event["by_whom"], event["why"])
+    for event in history_of(connection, found.kb, found.n):
+        table.add_row(f"{event.at:%Y-%m-%d %H:%M:%S}", event.kind, event.by_whom, event.why)
     yield table
 
 
-def _verdict(connection: Connection, kb: str, judged: dict[str, Any]) -> Iterator[Any]:
+def _verdict(connection: Connection, kb: str, judged: Judged) -> Iterator[Any]:
     """The verdict as the stored rows give it today. `replayed` raises if that is not the stored one."""
-    verdict = replayed(connection, kb, judged["evaluation_id"])
-    rows = len(list(queries().evidence_of(connection, evaluation_id=judged["evaluation_id"])))
+    verdict = replayed(connection, kb, judged.evaluation_id)
+    rows = len(list(queries().evidence_of(connection, evaluation_id=judged.evaluation_id)))
     yield (
-        f"Verdict of {judged['decided_at']:%Y-%m-%d %H:%M:%S} on release {judged['release']}: {verdict.outcome}. "
+        f"Verdict of {judged.decided_at:%Y-%m-%d %H:%M:%S} on release {judged.release}: {verdict.outcome}. "
         f"Computed again from {rows} rows of evidence just now: it is the one in the ledger."
     )
     yield _checks(verdict)

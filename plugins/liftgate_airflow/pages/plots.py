@@ -1,0 +1,188 @@
+"""Plots as Vega-Lite specifications with their data in them. The browser draws them; numbers stand in tables too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from liftgate.gate.verdict import Check
+from liftgate.gate.wording import WORDS
+from liftgate.reporting.standing import TimeToLive
+from liftgate.reporting.timeline import LivePeriod, ReleaseLine
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+SHOWN = {**WORDS, "not_assessed": "not assessed"}
+"""Outcomes of a check in the words of its sentence."""
+CHECK_COLOURS = ["var(--good)", "var(--bad)", "var(--unsure)", "var(--quiet)"]
+SHAPES = ["circle", "cross", "diamond", "square"]
+OUTCOMES = ("promoted", "rejected", "held", "superseded", "rolled_back", "open")
+OUTCOME_COLOURS = ["var(--good)", "var(--bad)", "var(--unsure)", "var(--quiet)", "var(--accent)", "var(--ink)"]
+OUTCOME_SHAPES = ["circle", "cross", "diamond", "square", "triangle-left", "triangle-up"]
+ROW_PIXELS = 46
+MOST_ROWS = 60
+"""Of a plot. The table below it has every check."""
+
+Spec = dict[str, Any]
+
+
+def interval_plots(checks: Iterable[Check]) -> list[Spec]:
+    """Differences to whatever the candidate is compared with, then means against floors. None of them: no plot."""
+    drawn = [check for check in checks if check.lower is not None and check.upper is not None]
+    compared = [check for check in drawn if check.kind != "floor"]
+    floors = [check for check in drawn if check.kind == "floor"]
+    plots = []
+    if compared:
+        plots.append(_intervals("Candidate minus the other side", compared, include=[0.0]))
+    if floors:
+        plots.append(_intervals("Mean of the candidate", floors, include=[1.0]))
+    return plots
+
+
+def timeline_plot(lines: Sequence[ReleaseLine], periods: Sequence[LivePeriod], metric: str, now: datetime) -> Spec:
+    """Each candidate by the mean of a metric when it was proposed, and as a line what readers had."""
+    means = {line.n: line.means[metric] for line in lines if metric in line.means}
+    candidates = [
+        {
+            "at": line.release.created_at.isoformat(),
+            "mean": means[line.n],
+            "release": line.n,
+            "outcome": (line.release.outcome or "open").replace("_", " "),
+            "verdict": line.verdict,
+        }
+        for line in lines
+        if line.n in means
+    ]
+    live = [
+        {
+            "since": one.since.isoformat(),
+            "until": (one.until or now).isoformat(),
+            "mean": means[one.release],
+            "release": one.release,
+        }
+        for one in periods
+        if one.release in means
+    ]
+    y = {"field": "mean", "type": "quantitative", "title": metric, "scale": {"zero": False, "nice": True}}
+    outcomes = [name.replace("_", " ") for name in OUTCOMES]
+    tooltip = [{"field": name} for name in ("release", "outcome", "verdict")] + [{"field": "mean", "format": ".3f"}]
+    return {
+        "$schema": SCHEMA,
+        "description": f"{metric} of each candidate over time, and of the release that was live.",
+        "width": "container",
+        "height": 220,
+        "layer": [
+            {
+                "data": {"values": live},
+                "mark": {"type": "rule", "strokeWidth": 5, "color": "var(--live)", "strokeCap": "round"},
+                "encoding": {
+                    "x": {"field": "since", "type": "temporal", "title": None},
+                    "x2": {"field": "until"},
+                    "y": y,
+                    "tooltip": [{"field": "release", "title": "live"}, {"field": "mean", "format": ".3f"}],
+                },
+            },
+            {
+                "data": {"values": candidates},
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
+                "encoding": {
+                    "x": {"field": "at", "type": "temporal", "title": None},
+                    "y": y,
+                    "color": _scale("outcome", outcomes, OUTCOME_COLOURS),
+                    "shape": _scale("outcome", outcomes, OUTCOME_SHAPES),
+                    "tooltip": tooltip,
+                },
+            },
+        ],
+    }
+
+
+def time_to_live_plot(times: Sequence[TimeToLive]) -> Spec:
+    """How long each promoted index took until readers saw it."""
+    rows = [{"at": one.promoted_at.isoformat(), "minutes": one.seconds / 60, "release": one.release} for one in times]
+    return {
+        "$schema": SCHEMA,
+        "description": "Minutes from the start of a listing until readers saw what it found, for each promoted index.",
+        "width": "container",
+        "height": 120,
+        "data": {"values": rows},
+        "mark": {"type": "line", "point": {"size": 50, "color": "var(--accent)"}, "color": "var(--accent)"},
+        "encoding": {
+            "x": {"field": "at", "type": "temporal", "title": None},
+            "y": {"field": "minutes", "type": "quantitative", "title": "minutes"},
+            "tooltip": [{"field": "release"}, {"field": "minutes", "format": ".1f"}],
+        },
+    }
+
+
+def _intervals(title: str, checks: Sequence[Check], include: list[float]) -> Spec:
+    """One row for each check: its interval, its estimate, and the zone in which the whole interval has to lie."""
+    rows = [_row(check, place) for place, check in enumerate(checks[:MOST_ROWS])]
+    edges = include + [row[name] for row in rows for name in ("lower", "upper", "needed")]
+    margin = max(max(edges) - min(edges), 0.02) * 0.05
+    domain = [round(min(edges) - margin, 6), round(max(edges) + margin, 6)]
+    for row in rows:
+        row["end"] = domain[1]
+    y = {"field": "place", "type": "ordinal", "axis": None}
+    x = {"type": "quantitative", "title": title, "scale": {"domain": domain, "nice": False, "zero": False}}
+    return {
+        "$schema": SCHEMA,
+        "description": f"{title}: one interval for each check, with what was needed. The table below has the numbers.",
+        "width": "container",
+        "height": {"step": ROW_PIXELS},
+        "data": {"values": rows},
+        "layer": [
+            _layer("rect", x, y, "needed", "end", color="var(--zone)", height={"band": 0.9}, opacity=1),
+            _layer("tick", x, y, "needed", thickness=2, height=ROW_PIXELS * 0.9, color="var(--edge)"),
+            *_zero_line(include, x),
+            _layer("rule", x, y, "lower", "upper", outcome=True, strokeWidth=3),
+            _layer("point", x, y, "estimate", outcome=True, filled=True, size=110, opacity=1),
+            {
+                "mark": {"type": "text", "align": "left", "dy": -14, "fontSize": 12, "color": "var(--ink)"},
+                "encoding": {"x": {"value": 4}, "y": y, "text": {"field": "label"}},
+            },
+        ],
+    }
+
+
+def _row(check: Check, place: int) -> dict[str, Any]:
+    return {
+        "place": place,
+        "label": check.name + ("" if check.counts == "always" else " (shown only)" if check.counts == "never" else ""),
+        "estimate": check.estimate,
+        "lower": check.lower,
+        "upper": check.upper,
+        "needed": check.threshold,
+        "outcome": SHOWN[check.outcome],
+        "sentence": check.sentence,
+    }
+
+
+def _layer(
+    mark: str, x: Spec, y: Spec, start: str, end: str | None = None, *, outcome: bool = False, **style: Any
+) -> Spec:
+    encoding: Spec = {"x": {**x, "field": start}, "y": y, "tooltip": {"field": "sentence"}}
+    if end:
+        encoding["x2"] = {"field": end}
+    if outcome:
+        encoding["color"] = _scale("outcome", list(SHOWN.values()), CHECK_COLOURS)
+    if mark == "point":
+        encoding["shape"] = _scale("outcome", list(SHOWN.values()), SHAPES)
+    return {"mark": {"type": mark, **style}, "encoding": encoding}
+
+
+def _zero_line(include: list[float], x: Spec) -> list[Spec]:
+    """Where a difference is none at all."""
+    if include != [0.0]:
+        return []
+    mark = {"type": "rule", "strokeDash": [3, 3], "color": "var(--ink)", "opacity": 0.6}
+    return [{"data": {"values": [{"zero": 0}]}, "mark": mark, "encoding": {"x": {**x, "field": "zero"}}}]
+
+
+def _scale(field: str, domain: list[str], values: list[str]) -> Spec:
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": domain, "range": values},
+        "legend": {"orient": "bottom", "title": None, "columns": 3, "symbolOpacity": 1},
+    }

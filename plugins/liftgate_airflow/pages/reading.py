@@ -1,0 +1,77 @@
+"""What a page needs, read in one transaction of Liftgate's database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from liftgate.releases.ledger import Release, release
+from liftgate.reporting.flips import Flip, flips
+from liftgate.reporting.history import Event, find_events, history_of
+from liftgate.reporting.standing import Health, Standing, health, knowledge_bases, standings
+from liftgate.reporting.timeline import LivePeriod, ReleaseLine, live_periods, timeline
+from liftgate.reporting.verdicts import Judged, newest_verdict
+from liftgate_airflow.connection import database_in_api_server
+from liftgate_airflow.pages.filters import EventFilter
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A knowledge base: how it stands, and its releases, oldest first."""
+
+    kb: str
+    health: Health
+    lines: list[ReleaseLine]
+    periods: list[LivePeriod]
+
+
+@dataclass(frozen=True)
+class ReleasePage:
+    """A release: its verdict, and the questions that it answers otherwise than `against`."""
+
+    release: Release
+    live: bool
+    history: list[Event]
+    judged: Judged | None
+    against: str
+    flips: list[Flip]
+
+
+def all_knowledge_bases() -> list[str]:
+    """Every knowledge base."""
+    with database_in_api_server().transaction() as connection:
+        return knowledge_bases(connection)
+
+
+def all_standings(kbs: list[str]) -> list[Standing]:
+    """One line for each."""
+    with database_in_api_server().transaction() as connection:
+        return standings(connection, kbs)
+
+
+def overview(kb: str) -> Overview:
+    """How a knowledge base stands."""
+    with database_in_api_server().transaction() as connection:
+        return Overview(kb, health(connection, kb), timeline(connection, kb), live_periods(connection, kb))
+
+
+def release_page(kb: str, n: int, against: str = "") -> ReleasePage:
+    """One release. `against` is a side of its evaluation; if it is none, the baseline. Raises PromotionRefused."""
+    with database_in_api_server().transaction() as connection:
+        found = release(connection, kb, n)
+        judged = newest_verdict(connection, found)
+        sides = judged.against if judged else ()
+        side = against if against in sides else next(iter(sides), "")
+        return ReleasePage(
+            release=found,
+            live=any(period.release == n and period.until is None for period in live_periods(connection, kb)),
+            history=history_of(connection, kb, n),
+            judged=judged,
+            against=side,
+            flips=flips(connection, judged.evaluation_id, side) if judged and side else [],
+        )
+
+
+def events(kb: str, wanted: EventFilter) -> list[Event]:
+    """The ledger, newest first."""
+    with database_in_api_server().transaction() as connection:
+        return find_events(connection, kb, wanted.wanted())

@@ -1,0 +1,45 @@
+"""Who looks at a page, and what Airflow lets them see and start.
+
+Imported at the first request only: it needs Airflow's API server.
+"""
+
+# No postponed annotations here: FastAPI reads those of `may_see`.
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.models.dag import DagModel
+from fastapi import Request
+
+Startable = Literal["yes", "paused", "no"]
+
+
+def may_see(kb: str, request: Request, user: GetUserDep) -> None:
+    """Refuse whoever may not see the DAG of a knowledge base."""
+    requires_access_dag("GET", None, f"kb_{kb}")(request, user)
+
+
+def visible_to(user: Any, kbs: Collection[str]) -> list[str]:
+    """The knowledge bases whose DAG a user may see."""
+    teams = DagModel.get_dag_id_to_team_name_mapping([f"kb_{kb}" for kb in kbs])
+    return [kb for kb in kbs if _may("GET", None, f"kb_{kb}", teams.get(f"kb_{kb}"), user)]
+
+
+def startable(user: Any, dag_id: str) -> Startable:
+    """Whether a user may start a run of a DAG; paused: they may, and it will wait. Airflow itself asks this again."""
+    found = DagModel.get_dagmodel(dag_id)
+    if (
+        found is None
+        or found.is_stale
+        or not _may("POST", DagAccessEntity.RUN, dag_id, DagModel.get_team_name(dag_id), user)
+    ):
+        return "no"
+    return "paused" if found.is_paused else "yes"
+
+
+def _may(method: Any, what: DagAccessEntity | None, dag_id: str, team: str | None, user: Any) -> bool:
+    details = DagDetails(id=dag_id, team_name=team)
+    return get_auth_manager().is_authorized_dag(method=method, access_entity=what, details=details, user=user)
