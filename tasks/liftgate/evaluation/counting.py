@@ -85,7 +85,7 @@ def _plain_text(sources: Mapping[str, Source], entry: Entry) -> str | None:
     """Text of that version as a plain reader sees it: empty where it has none, None where it cannot be had now."""
     try:
         data = sources[entry.source].read(entry.uri, entry.version_hint)
-    except SourceError as error:
+    except (SourceError, DocumentUnreadable) as error:
         print(f"{entry.uri} could not be read for its golden questions, so they need review: {error}")
         return None
     if content_hash(data) != entry.version:

@@ -1,81 +1,101 @@
-"""Files below a folder of any file system that fsspec knows: the one class that most kinds are configuration of."""
+"""Files below a folder of any file system that fsspec knows: kinds that are configuration of one class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from liftgate.errors import DocumentChanged, SourceError
+from liftgate.errors import ConfigurationError
 from liftgate.sources.identity import Listed
+from liftgate.sources.reading import LINK, Entry, as_time, files_below, gone, refuse_link, require_same
 
-_STRICT: dict[str, dict[str, str]] = {"file": {"on_error": "raise"}}
-"""By default fsspec leaves out local folders that it cannot read, so that they would look like removals."""
+Options = Callable[[], Mapping[str, Any]]
+"""Gives the file system's options (a login, an address) when it is first used."""
 
 
 class FileSystemReader:
-    """Lists and reads the files below a folder: a local one, S3, GCS, SFTP, ..."""
+    """Lists and reads the files below a folder: GCS, Azure, and whatever else fsspec has.
 
-    def __init__(self, protocol: str, root: str):
+    Folders are listed one by one by `ls`, which raises what goes wrong. fsspec's `find` and `walk` leave out what
+    they cannot read, so that it would look like removals, and hold the whole tree in memory.
+    """
+
+    def __init__(self, kind: str, protocol: str, root: str, options: Options, extra: str, groups_metadata: str = ""):
+        self._kind = kind
         self._protocol = protocol
-        self._root = root
+        self._given_root = root
+        self._options = options
+        self._extra = extra
+        self._groups_metadata = groups_metadata
+        self._opened: Any = None
 
     def list(self) -> Iterator[Listed]:
-        """Every file, in the order of their paths."""
-        try:
-            found = self._files().find(self._root, detail=True, **_STRICT.get(self._protocol, {}))
-        except Exception as error:
-            raise SourceError(_broken(f"the files below {self._root}", error)) from error
-        for path, info in sorted(found.items()):
-            uri = path.removeprefix(self._root).lstrip("/")
-            yield Listed(uri, _hint(info), int(info["size"] or 0), _updated_at(info))
+        """Every file, folder by folder."""
+        return files_below(self._entries)
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The file's bytes, checked before and after, so that a file that changes meanwhile is not taken."""
+        if version_hint == LINK:
+            raise refuse_link(uri)
         path = f"{self._root}/{uri}"
         try:
-            files = self._files()
-            self._require(path, version_hint)
-            data: bytes = files.cat_file(path)
-            self._require(path, version_hint)
+            require_same(uri, version_hint, _hint(self._files.info(path)))
+            data: bytes = self._files.cat_file(path)
+            require_same(uri, version_hint, _hint(self._files.info(path)))
         except FileNotFoundError as error:
-            raise DocumentChanged(
-                f"Expected {uri} as it was listed, found that it is gone. The next run lists again."
-            ) from error
-        except OSError as error:
-            raise SourceError(_broken(uri, error)) from error
+            raise gone(uri) from error
         return data
 
-    def _require(self, path: str, version_hint: str) -> None:
-        files = self._files()
-        files.invalidate_cache()
-        found = _hint(files.info(path))
-        if found != version_hint:
-            raise DocumentChanged(
-                f"Expected version {version_hint} of {path}, found {found}. The next run lists it again."
-            )
+    def _entries(self, folder: str) -> Iterator[Entry]:
+        path = f"{self._root}/{folder}" if folder else self._root
+        for info in self._files.ls(path, detail=True):
+            name = info["name"].rstrip("/").rpartition("/")[2]
+            # A store lists a folder's own marker among what lies in it.
+            if name and info["name"].strip("/") != path.strip("/"):
+                groups = as_groups((info.get("metadata") or {}).get(self._groups_metadata))
+                changed = as_time(_changed(info))
+                yield Entry(name, info["type"], _hint(info), int(info["size"] or 0), changed, groups)
 
+    @property
+    def _root(self) -> str:
+        return str(self._files._strip_protocol(self._given_root)).rstrip("/")
+
+    @property
     def _files(self) -> Any:
-        import fsspec
+        """The file system, made at first use, which remembers nothing that it listed."""
+        if self._opened is None:
+            import fsspec
 
-        return fsspec.filesystem(self._protocol)
+            options = {"use_listings_cache": False, "skip_instance_cache": True, **self._options()}
+            try:
+                self._opened = fsspec.filesystem(self._protocol, **options)
+            except (ImportError, ValueError) as error:
+                raise ConfigurationError(
+                    f"Expected a file system for sources of the kind {self._kind} ({self._protocol}), found {error}. "
+                    f"Run: pip install {self._extra}"
+                ) from error
+        return self._opened
 
 
-def _hint(info: dict[str, Any]) -> str:
+def as_groups(value: Any) -> tuple[str, ...] | None:
+    """Groups out of a tag, a metadata value or a column. None where nothing is said, which is not the same as nobody.
+
+    Example: "hr, board" -> ("board", "hr"); "" -> (); None -> None
+    """
+    if value is None:
+        return None
+    parts = value.replace(",", " ").split() if isinstance(value, str) else [str(part) for part in value]
+    return tuple(sorted(set(parts)))
+
+
+def _hint(info: Mapping[str, Any]) -> str:
     """What tells versions apart without opening the file: the store's own tag, else time and size."""
     for tag in ("ETag", "etag", "generation", "md5Hash"):
         if info.get(tag):
             return str(info[tag]).strip('"')
-    changed = info.get("mtime") or info.get("LastModified") or info.get("last_modified")
-    return f"{changed}-{info['size']}"
+    return f"{as_time(_changed(info)).isoformat()}-{info['size']}"
 
 
-def _updated_at(info: dict[str, Any]) -> datetime:
-    changed = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or 0
-    if isinstance(changed, datetime):
-        return changed.astimezone(UTC)
-    return datetime.fromtimestamp(float(changed), tz=UTC)
-
-
-def _broken(what: str, error: Exception) -> str:
-    return f"Expected to read {what}, found {type(error).__name__}: {error}. Check the path and its permissions."
+def _changed(info: Mapping[str, Any]) -> Any:
+    names = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+    return next((info[name] for name in names if info.get(name)), None)

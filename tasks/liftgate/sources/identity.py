@@ -27,7 +27,7 @@ class Listed:
     version_hint: str
     size_bytes: int
     updated_at: datetime
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
 
 
 def doc_id(uri: str, prefix: str = "") -> str:

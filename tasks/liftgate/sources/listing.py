@@ -68,5 +68,5 @@ def _rows(config: KnowledgeBase, serial: int, connections: Connections) -> Itera
                 "version_hint": listed.version_hint,
                 "size_bytes": listed.size_bytes,
                 "updated_at": listed.updated_at,
-                "groups": list(listed.groups),
+                "groups": list(listed.groups or ()),
             }

@@ -68,8 +68,10 @@ class Source:
         return tuple(sorted(set(groups)))
 
     def _broken(self, expected: str, error: Exception) -> str:
-        found = f"{type(error).__name__}: {error}"
-        return f"Expected source {self.name} ({self._block.type}) {expected}, found {found}. Mend it; a retry may help."
+        return (
+            f"Expected source {self.name} ({self._block.type}) {expected}, found {type(error).__name__}: {error}. "
+            "Check its address, path and credentials; a retry may help."
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -97,7 +97,7 @@ def test_document_is_read_only_in_the_version_that_was_listed(tmp_path: Path) ->
 
 def test_folder_that_is_not_there_is_an_error_and_not_an_empty_listing(tmp_path: Path) -> None:
     source = folder(tmp_path / "unmounted")
-    with pytest.raises(SourceError, match="unmounted.*Check the path"):
+    with pytest.raises(SourceError, match="unmounted.*Check its address, path"):
         list(source.list())
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
 from liftgate.config.paths import ExistingPath
 from liftgate.config.sources import SourceBlock
+from liftgate.errors import DocumentUnreadable
 from liftgate.sources.connections import Connections
-from liftgate.sources.files import FileSystemReader
+from liftgate.sources.identity import Listed
+from liftgate.sources.reading import LINK, Entry, as_time, files_below, gone, refuse_link, require_same
 
 
 class Folder(SourceBlock):
@@ -14,6 +21,68 @@ class Folder(SourceBlock):
     path: ExistingPath
     """The folder, relative to this file."""
 
-    def open(self, connections: Connections) -> FileSystemReader:
+    def open(self, connections: Connections) -> FolderReader:
         """Its files."""
-        return FileSystemReader("file", self.path.rstrip("/"))
+        return FolderReader(self.path)
+
+
+class FolderReader:
+    """Files of a folder. Links are followed as long as they stay in it and lead not back to where they are."""
+
+    def __init__(self, path: str):
+        self._root = Path(path).resolve()
+
+    def list(self) -> Iterator[Listed]:
+        """Every file, folder by folder."""
+        return files_below(self._entries)
+
+    def read(self, uri: str, version_hint: str) -> bytes:
+        """The file's bytes, if it has the listed time and size before and after."""
+        if version_hint == LINK:
+            raise refuse_link(uri)
+        try:
+            with self._inside(uri).open("rb") as file:
+                require_same(uri, version_hint, _hint(os.fstat(file.fileno())))
+                data = file.read()
+                require_same(uri, version_hint, _hint((self._root / uri).stat()))
+        except FileNotFoundError as error:
+            if "\\x" in uri:
+                raise DocumentUnreadable(
+                    f"Expected a name in UTF-8, found {uri}, whose bytes are not. Rename the file."
+                ) from error
+            raise gone(uri) from error
+        return data
+
+    def _inside(self, uri: str) -> Path:
+        """The file itself; a link may have been bent since it was listed."""
+        path = (self._root / uri).resolve(strict=True)
+        if not path.is_relative_to(self._root) or not path.is_file():
+            raise refuse_link(uri)
+        return path
+
+    def _entries(self, folder: str) -> Iterator[Entry]:
+        with os.scandir(self._root / folder) as entries:
+            for entry in entries:
+                yield self._entry(entry)
+
+    def _entry(self, entry: os.DirEntry[str]) -> Entry:
+        # Names need not be text: what is none is listed with its bytes spelt out, and quarantined when it is read.
+        name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+        kept = entry.stat(follow_symlinks=False)
+        if entry.is_symlink() and not self._leads_on(entry):
+            print(f"{entry.path} is a link that leads out of the source, nowhere, or in a circle: it is not followed.")
+        elif entry.is_symlink():
+            kept = entry.stat()
+        kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory"}.get(stat.S_IFMT(kept.st_mode), LINK)
+        return Entry(name, kind, _hint(kept), kept.st_size, as_time(kept.st_mtime))
+
+    def _leads_on(self, link: os.DirEntry[str]) -> bool:
+        try:
+            target = Path(link.path).resolve(strict=True)
+        except (OSError, RuntimeError):  # what is gone, or a circle
+            return False
+        return target.is_relative_to(self._root) and not Path(link.path).parent.resolve().is_relative_to(target)
+
+
+def _hint(found: os.stat_result) -> str:
+    return f"{found.st_mtime}-{found.st_size}"

@@ -2,21 +2,102 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from collections.abc import Iterator
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from liftgate.config.sources import SourceBlock
 from liftgate.sources.connections import Connections
-from liftgate.sources.files import FileSystemReader
+from liftgate.sources.files import as_groups
+from liftgate.sources.identity import Listed
+from liftgate.sources.reading import gone, import_for, require_same
 
 
 class S3(SourceBlock):
-    """A bucket of an S3-compatible store, read with the credentials of the environment (extra `s3`)."""
+    """A bucket of an S3-compatible store (extra `s3`)."""
 
     bucket: str
     """Name of the bucket."""
     prefix: str = ""
     """Only objects whose key begins with this."""
+    conn_id: str | None = None
+    """A connection with access key as login, secret key as password, and `endpoint_url` and `region_name` in its
+    extra. None: the credentials of the environment."""
+    groups_tag: str | None = None
+    """The tag of an object that names its groups, where `access.from` has `source`. One more request per object."""
+    groups_metadata: str | None = None
+    """The same for a metadata entry of the object."""
 
-    def open(self, connections: Connections) -> FileSystemReader:
+    @model_validator(mode="after")
+    def _one_place_for_groups(self) -> Self:
+        if self.groups_tag and self.groups_metadata:
+            raise ValueError("groups_tag and groups_metadata are both set; groups come from one place, keep one")
+        return self
+
+    def open(self, connections: Connections) -> S3Reader:
         """Its objects."""
-        return FileSystemReader("s3", str(PurePosixPath(self.bucket) / self.prefix).rstrip("/"))
+        return S3Reader(self, connections)
+
+
+class S3Reader:
+    """Objects by their keys below the prefix. A version is an ETag, and only that one is read."""
+
+    def __init__(self, block: S3, connections: Connections):
+        self._block = block
+        self._connections = connections
+        self._prefix = block.prefix.strip("/") + "/" if block.prefix.strip("/") else ""
+        self._made: Any = None
+
+    def list(self) -> Iterator[Listed]:
+        """Every object, a page of a thousand at a time."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._block.bucket, Prefix=self._prefix)
+        for page in pages:
+            for found in page.get("Contents", []):
+                if not found["Key"].endswith("/"):  # a folder's marker
+                    yield self._listed(found)
+
+    def read(self, uri: str, version_hint: str) -> bytes:
+        """The bytes of the object, if it still has that ETag."""
+        from botocore.exceptions import ClientError
+
+        try:
+            found = self._client.get_object(Bucket=self._block.bucket, Key=self._prefix + uri, IfMatch=version_hint)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "PreconditionFailed", "412"):
+                raise gone(uri) from error
+            raise
+        require_same(uri, version_hint, found["ETag"].strip('"'))
+        data: bytes = found["Body"].read()
+        return data
+
+    def _listed(self, found: dict[str, Any]) -> Listed:
+        uri = found["Key"].removeprefix(self._prefix)
+        groups = self._groups(found["Key"])
+        return Listed(uri, found["ETag"].strip('"'), found["Size"], found["LastModified"], groups)
+
+    def _groups(self, key: str) -> tuple[str, ...] | None:
+        """Asked for at every listing: a tag can change while everything else of an object stays as it is."""
+        block = self._block
+        if block.groups_tag:
+            tags = self._client.get_object_tagging(Bucket=block.bucket, Key=key)["TagSet"]
+            return as_groups(next((tag["Value"] for tag in tags if tag["Key"] == block.groups_tag), None))
+        if block.groups_metadata:
+            metadata = self._client.head_object(Bucket=block.bucket, Key=key)["Metadata"]
+            return as_groups(metadata.get(block.groups_metadata.lower()))
+        return None
+
+    @property
+    def _client(self) -> Any:
+        if self._made is None:
+            session = import_for("s3", "botocore.session", "s3").get_session()
+            self._made = session.create_client("s3", **self._login())
+        return self._made
+
+    def _login(self) -> dict[str, Any]:
+        if self._block.conn_id is None:
+            return {}
+        found = self._connections(self._block.conn_id)
+        keys = {"aws_access_key_id": found.login or None, "aws_secret_access_key": found.password or None}
+        extra = {name: found.extra.get(name) for name in ("endpoint_url", "region_name", "aws_session_token")}
+        return {name: value for name, value in {**keys, **extra}.items() if value}

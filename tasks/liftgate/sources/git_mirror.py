@@ -1,0 +1,130 @@
+"""A bare copy of a git repository on this worker, kept up to date by the command `git`."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from liftgate.errors import ConfigurationError, SourceError
+from liftgate.sources.connections import Connection, Connections
+from liftgate.sources.reading import gone
+
+PROTOCOLS = "file:git:http:https:ssh"
+"""No others: some of git's own run commands that stand in the address."""
+FETCH_SECONDS = 1800
+
+
+class GitMirror:
+    """All branches and tags of a repository, below the user's cache folder."""
+
+    def __init__(self, url: str, conn_id: str | None, connections: Connections):
+        self._url = url
+        self._conn_id = conn_id
+        self._connections = connections
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        self._folder = cache / "liftgate" / "git" / sha256(url.encode()).hexdigest()[:24]
+
+    def update(self) -> None:
+        """Fetch what is new. Tasks of one worker take turns."""
+        self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._alone():
+            if not (self._folder / "HEAD").exists():
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._run("clone", "--quiet", "--mirror", "--template=", "--", self._url, str(self._folder))
+            else:
+                self._run("-C", str(self._folder), "remote", "update", "--prune")
+
+    def commit(self, ref: str) -> str:
+        """The commit of a branch or tag."""
+        try:
+            return self._in_mirror("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
+        except SourceError as error:
+            raise SourceError(
+                f"Expected {ref} in the repository {self._url}, found nothing of that name. Correct `ref`."
+            ) from error
+
+    def blob(self, blob: str, uri: str) -> bytes:
+        """The bytes of a blob."""
+        if not self._has(blob):
+            self.update()
+        if not self._has(blob):  # history was written again, and it is in no branch any more
+            raise gone(uri)
+        return self._in_mirror("cat-file", "blob", blob)
+
+    def lines(self, *arguments: str) -> Iterator[str]:
+        """What a command prints, piece by piece between bytes of zero, as it comes."""
+        command = ["git", "-C", str(self._folder), *arguments]
+        with (
+            TemporaryFile() as told,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, env=self._environment) as process,
+        ):
+            assert process.stdout is not None
+            for piece in _pieces(process.stdout):
+                yield piece.decode("utf-8", "backslashreplace")
+            process.wait()
+            told.seek(0)
+            self._require_success(process.returncode, told.read())
+
+    def _has(self, blob: str) -> bool:
+        command = ["git", "-C", str(self._folder), "cat-file", "-e", blob]
+        return subprocess.run(command, env=self._environment, capture_output=True).returncode == 0
+
+    def _in_mirror(self, *arguments: str) -> bytes:
+        return self._run("-C", str(self._folder), *arguments)
+
+    def _run(self, *arguments: str) -> bytes:
+        try:
+            done = subprocess.run(
+                ["git", *arguments], env=self._environment, capture_output=True, timeout=FETCH_SECONDS
+            )
+        except FileNotFoundError as error:
+            raise ConfigurationError("Expected the command git on the worker, found none. Install git.") from error
+        self._require_success(done.returncode, done.stderr)
+        return done.stdout
+
+    def _require_success(self, code: int, told: bytes) -> None:
+        if code:
+            said = told.decode("utf-8", "replace").strip()[-500:]
+            raise SourceError(
+                f"Expected git to read {self._url}, found: {said}. Check the address, the credentials and the network."
+            )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @cached_property
+    def _environment(self) -> Mapping[str, str]:
+        """Nobody is asked for a password, and none stands on a command line."""
+        quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": PROTOCOLS, "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+        login = _login(self._connections(self._conn_id)) if self._conn_id else {}
+        return {**os.environ, **quiet, **login}
+
+
+def _login(found: Connection) -> dict[str, str]:
+    if found.extra.get("key_file"):
+        return {"GIT_SSH_COMMAND": f"ssh -o BatchMode=yes -o IdentitiesOnly=yes -i '{found.extra['key_file']}'"}
+    token = base64.b64encode(f"{found.login}:{found.password}".encode()).decode()
+    header = f"Authorization: Basic {token}"
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": header}
+
+
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while block := stream.read(65536):
+        *whole, rest = (rest + block).split(b"\0")
+        yield from whole
+    if rest:
+        yield rest

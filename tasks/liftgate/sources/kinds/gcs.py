@@ -1,0 +1,39 @@
+"""A bucket of Google Cloud Storage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from liftgate.config.sources import SourceBlock
+from liftgate.sources.connections import Connections
+from liftgate.sources.files import FileSystemReader
+
+
+class Gcs(SourceBlock):
+    """A bucket of Google Cloud Storage (extra `gcs`)."""
+
+    bucket: str
+    """Name of the bucket."""
+    prefix: str = ""
+    """Only objects below this folder."""
+    conn_id: str | None = None
+    """A connection with `key_path` or `keyfile_dict` in its extra, as Airflow's Google connections have. None: the
+    credentials of the environment."""
+    groups_metadata: str = ""
+    """The metadata entry of an object that names its groups, where `access.from` has `source`."""
+
+    def open(self, connections: Connections) -> FileSystemReader:
+        """Its objects."""
+        root = f"{self.bucket}/{self.prefix}".rstrip("/")
+        options = lambda: self._options(connections)  # noqa: E731
+        return FileSystemReader("gcs", "gs", root, options, "'liftgate[gcs]'", self.groups_metadata)
+
+    def _options(self, connections: Connections) -> dict[str, Any]:
+        if self.conn_id is None:
+            return {}
+        extra = connections(self.conn_id).extra
+        keyfile = extra.get("keyfile_dict")
+        token = json.loads(keyfile) if isinstance(keyfile, str) else keyfile
+        options = {"token": token or extra.get("key_path"), "project": extra.get("project")}
+        return {name: value for name, value in options.items() if value}

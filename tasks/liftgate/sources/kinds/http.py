@@ -1,0 +1,99 @@
+"""Pages of a web server: those of a sitemap, or a list of addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from liftgate.config.sources import SourceBlock
+from liftgate.errors import DocumentUnreadable
+from liftgate.sources.connections import Connections
+from liftgate.sources.identity import Listed
+from liftgate.sources.reading import as_time, gone, require_same
+from liftgate.sources.sitemap import Address, addresses_of
+from liftgate.sources.web import Answer, Web, origin
+
+AT_ONCE = 8
+"""Requests in flight while pages are asked for their versions."""
+
+
+class Http(SourceBlock):
+    """Pages of a web server (extra `http`). The paths of patterns are whole addresses."""
+
+    sitemap: str | None = None
+    """Address of a sitemap, or of an index of sitemaps."""
+    addresses: tuple[str, ...] = ()
+    """Addresses of pages, in place of a sitemap."""
+    hosts: tuple[str, ...] = ()
+    """More hosts that pages and redirects may be on, like https://docs.example.com. Others are quarantined."""
+    max_bytes: int = Field(default=20_000_000, ge=1)
+    """A larger page is quarantined, and not read to its end."""
+    conn_id: str | None = None
+    """A connection with login and password, or `headers` in its extra, sent to the hosts of this source alone."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.sitemap) == bool(self.addresses):
+            raise ValueError("either `sitemap` or `addresses` is needed, not both; keep one")
+        return self
+
+    def open(self, connections: Connections) -> HttpReader:
+        """Its pages."""
+        return HttpReader(self, connections)
+
+
+class HttpReader:
+    """Pages by their addresses. A version is an ETag, else Last-Modified, else `lastmod` of the sitemap."""
+
+    def __init__(self, block: Http, connections: Connections):
+        self._block = block
+        first = [block.sitemap] if block.sitemap else list(block.addresses)
+        allowed = {origin(address) for address in (*first, *block.hosts)}
+        self._web = Web(allowed, block.max_bytes, block.conn_id, connections)
+
+    def list(self) -> Iterator[Listed]:
+        """Every page, asked for its version without its content where the server can tell one."""
+        found = self._addresses()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            while some := list(islice(found, AT_ONCE * 8)):
+                yield from (listed for listed in pool.map(self._listed, some) if listed)
+
+    def read(self, uri: str, version_hint: str) -> bytes:
+        """The page's bytes, if it still has the listed version."""
+        kind, _, listed = version_hint.partition(":")
+        answer = self._web.get(uri)
+        if answer is None:
+            raise gone(uri)
+        if kind != "lastmod":  # that is the sitemap's word, which the page itself does not give
+            require_same(uri, version_hint, _version(answer) if kind != "sha256" else answer.digest)
+        return answer.body
+
+    def _addresses(self) -> Iterator[Address]:
+        if self._block.sitemap:
+            return addresses_of(self._web, self._block.sitemap)
+        return (Address(address) for address in self._block.addresses)
+
+    def _listed(self, address: Address) -> Listed | None:
+        """None for a page that is not there. What can be listed and will never be read is quarantined by reading."""
+        changed = as_time(address.lastmod or None)
+        try:
+            answer = self._web.head(address.url)
+            if answer is None:
+                return None
+            hint = _version(answer) or (f"lastmod:{address.lastmod}" if address.lastmod else "")
+            if not hint:  # the server tells nothing: only the content can say whether it changed
+                answer = self._web.get(address.url)
+                hint = answer.digest if answer else ""
+        except DocumentUnreadable as refused:
+            return Listed(address.url, f"refused:{refused}", 0, changed)
+        return Listed(address.url, hint, answer.size, answer.modified or changed) if answer else None
+
+
+def _version(answer: Answer) -> str:
+    if answer.etag:
+        return f"etag:{answer.etag}"
+    return f"modified:{answer.modified.isoformat()}" if answer.modified else ""

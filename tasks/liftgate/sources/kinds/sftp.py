@@ -1,0 +1,112 @@
+"""A folder of an SFTP server."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+from liftgate.config.sources import SourceBlock
+from liftgate.errors import ConfigurationError
+from liftgate.sources.connections import Connection, Connections
+from liftgate.sources.identity import Listed
+from liftgate.sources.reading import LINK, Entry, as_time, files_below, gone, import_for, refuse_link, require_same
+
+PORT = 22
+
+
+class Sftp(SourceBlock):
+    """A folder of an SFTP server (extra `sftp`). Its links are not followed."""
+
+    conn_id: str
+    """A connection: host, port, login, password or `key_file`, and `host_key` (as in known_hosts, without the host) in
+    its extra, as Airflow's connections of the type `sftp` have. Without `host_key`, the known_hosts of the worker."""
+    path: str = "."
+    """The folder on the server."""
+
+    def open(self, connections: Connections) -> SftpReader:
+        """Its files."""
+        return SftpReader(self, connections)
+
+
+class SftpReader:
+    """Files of an SFTP server. A version is a file's time and size."""
+
+    def __init__(self, block: Sftp, connections: Connections):
+        self._block = block
+        self._connections = connections
+        self._client: Any = None
+        self._opened: Any = None
+
+    def list(self) -> Iterator[Listed]:
+        """Every file, folder by folder."""
+        return files_below(self._entries)
+
+    def read(self, uri: str, version_hint: str) -> bytes:
+        """The file's bytes, if it has the listed time and size before and after."""
+        if version_hint == LINK:
+            raise refuse_link(uri)
+        path = f"{self._block.path}/{uri}"
+        try:
+            require_same(uri, version_hint, _hint(self._files.stat(path)))
+            with self._files.open(path, "rb") as file:
+                file.prefetch()
+                data: bytes = file.read()
+            require_same(uri, version_hint, _hint(self._files.stat(path)))
+        except FileNotFoundError as error:
+            raise gone(uri) from error
+        return data
+
+    def _entries(self, folder: str) -> Iterator[Entry]:
+        for found in self._files.listdir_iter(f"{self._block.path}/{folder}" if folder else self._block.path):
+            kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory"}.get(stat.S_IFMT(found.st_mode), LINK)
+            if found.filename not in (".", ".."):
+                yield Entry(found.filename, kind, _hint(found), found.st_size or 0, as_time(found.st_mtime))
+
+    @property
+    def _files(self) -> Any:
+        if self._opened is None:
+            paramiko = import_for("sftp", "paramiko", "sftp")
+            found = self._connections(self._block.conn_id)
+            self._client = paramiko.SSHClient()
+            self._know(paramiko, found)
+            login = {"username": found.login or None, "password": found.password or None}
+            key = {"key_filename": found.extra.get("key_file") or None}
+            try:
+                self._client.connect(found.host, found.port or PORT, **login, **key, allow_agent=False, timeout=30)
+            except paramiko.BadHostKeyException as error:
+                raise ConfigurationError(_unknown_host(found)) from error
+            except paramiko.SSHException as error:
+                if "not found in known_hosts" in str(error):
+                    raise ConfigurationError(_unknown_host(found)) from error
+                raise
+            self._opened = self._client.open_sftp()
+        return self._opened
+
+    def _know(self, paramiko: Any, found: Connection) -> None:
+        """Trust the host key of the connection, else those of known_hosts, and nobody else's."""
+        self._client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        given = str(found.extra.get("host_key") or "").split()
+        if not given:
+            self._client.load_system_host_keys()
+            return
+        port = found.port or PORT
+        host = found.host if port == PORT else f"[{found.host}]:{port}"
+        entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{host} {' '.join(given[:2])}")
+        if entry is None or entry.key is None:
+            raise ConfigurationError(
+                f"Expected `host_key` of the connection {self._block.conn_id} to be a type and a key, as in "
+                f"known_hosts, found {given[0]} and something else. Run: ssh-keyscan {found.host}"
+            )
+        self._client.get_host_keys().add(host, entry.key.get_name(), entry.key)
+
+
+def _hint(found: Any) -> str:
+    return f"{found.st_mtime}-{found.st_size}"
+
+
+def _unknown_host(found: Connection) -> str:
+    return (
+        f"Expected the host key of {found.host} to be known, found another one or none. Ask its owner for the key, and "
+        "put it as `host_key` into the connection's extra, or into known_hosts of every worker."
+    )

@@ -1,0 +1,83 @@
+"""Sitemaps, and indexes of sitemaps, as https://www.sitemaps.org/protocol.html has them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from liftgate.errors import DocumentUnreadable, SourceError
+from liftgate.sources.web import Web
+
+MOST_BYTES = 50_000_000
+"""Of one sitemap, unpacked: the protocol's own limit."""
+_BLOCK = 65536
+
+
+class Address(NamedTuple):
+    """A page of a sitemap. `lastmod` is empty where the sitemap does not say."""
+
+    url: str
+    lastmod: str = ""
+
+
+def addresses_of(web: Web, sitemap: str) -> Iterator[Address]:
+    """The pages of a sitemap and of all that it leads to, each sitemap once. Raises SourceError."""
+    waiting, seen = [sitemap], {sitemap}
+    while waiting:
+        at = waiting.pop()
+        for kind, address in _entries(_fetch(web, at), at):
+            if kind == "url":
+                yield address
+            elif address.url not in seen:
+                seen.add(address.url)
+                waiting.append(address.url)
+
+
+def _fetch(web: Web, sitemap: str) -> bytes:
+    try:
+        answer = web.get(sitemap)
+    except DocumentUnreadable as error:
+        raise SourceError(str(error)) from error
+    if answer is None:
+        raise SourceError(f"Expected a sitemap at {sitemap}, found none. Correct its address.")
+    return _unpacked(answer.body, sitemap) if answer.body[:2] == b"\x1f\x8b" else answer.body
+
+
+def _unpacked(data: bytes, sitemap: str) -> bytes:
+    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        found = unpacking.decompress(data, MOST_BYTES)
+    except zlib.error as error:
+        raise SourceError(f"Expected {sitemap} to be gzip, found {error}. Mend the sitemap.") from error
+    if unpacking.unconsumed_tail:
+        raise SourceError(f"Expected {sitemap} with at most {MOST_BYTES} bytes, found more. Split the sitemap.")
+    return found
+
+
+def _entries(data: bytes, sitemap: str) -> Iterator[tuple[str, Address]]:
+    """("url" or "sitemap", address) for each entry. Nothing that the file declares is looked up or unfolded."""
+    from lxml import etree
+
+    parser = etree.XMLPullParser(events=("end",), resolve_entities=False, no_network=True, huge_tree=False)
+    try:
+        for start in range(0, len(data), _BLOCK):
+            parser.feed(data[start : start + _BLOCK])
+            yield from _found(parser.read_events())
+        parser.close()
+        yield from _found(parser.read_events())
+    except etree.XMLSyntaxError as error:
+        raise SourceError(f"Expected a sitemap at {sitemap}, found {error}. Mend the sitemap.") from error
+
+
+def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Address]]:
+    from lxml import etree
+
+    for _, element in events:
+        assert isinstance(element, etree._Element)
+        kind = etree.QName(element).localname
+        if kind in ("url", "sitemap"):
+            texts = {etree.QName(child).localname: (child.text or "").strip() for child in element.iterchildren("{*}*")}
+            if texts.get("loc"):
+                yield kind, Address(texts["loc"], texts.get("lastmod", ""))
+            element.clear()
