@@ -22,7 +22,7 @@ def work_scope(context: Context) -> Scope:
     from liftgate.runs import Scope
 
     dag_run, params = context["dag_run"], context["params"]
-    include, forced = tuple(params.get("include") or ()), bool(params.get("force"))
+    include, dry_run = tuple(params.get("include") or ()), bool(params.get("dry_run"))
     if dag_run.run_type == BACKFILL:
         return Scope(
             kind="some",
@@ -30,8 +30,10 @@ def work_scope(context: Context) -> Scope:
             updated_until=dag_run.data_interval_end,
             include=include,
             forced=True,
+            dry_run=dry_run,
         )
-    return Scope(kind="some" if include else "whole", include=include, forced=forced)
+    forced = bool(params.get("force"))
+    return Scope(kind="some" if include else "whole", include=include, forced=forced, dry_run=dry_run)
 
 
 def allowances(context: Context) -> Allowances:
@@ -50,12 +52,18 @@ def run_params() -> dict[str, Param]:
             title="Only these documents",
             description="Patterns of paths, one a line, like `hr/**`. Absence means nothing then. Empty: everything.",
             type=["array", "null"],
-            items={"type": "string"},
+            items={"type": "string", "minLength": 1},
         ),
         "force": Param(
             False,
             title="Parse again what is unchanged",
             description="Opens every document in scope, and goes on where there would be nothing to do.",
+            type="boolean",
+        ),
+        "dry_run": Param(
+            False,
+            title="Only say what would be done",
+            description="The log of stop_if_dry_run has documents by what would become of them, and the cost.",
             type="boolean",
         ),
         "allow_removals_up_to": _allowance("removals", "documents to remove from the index"),

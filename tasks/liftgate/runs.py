@@ -32,6 +32,8 @@ class Scope(Block):
     include: tuple[str, ...] = ()
     forced: bool = False
     """Parse again what is unchanged, and go on where there would be nothing to do."""
+    dry_run: bool = False
+    """Only say what would be done."""
 
 
 class Allowances(Block):

@@ -1,189 +1,97 @@
-"""One story through a real scheduler, triggerer and API server: what `dag.test` does otherwise or not at all.
+"""One knowledge base under a real scheduler, triggerer and API server: what `dag.test` does otherwise or not at all.
 
-A scheduled run waits in the triggerer for its turn; an asset event starts a run; a backfill has its interval and
-removes nothing; a task of an ended run is cleared.
+By the clock, by a watcher, by an event, by hand and as a backfill: one DAG. The tests are chapters of one story, since
+an Airflow takes long to start.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import socket
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+from real_airflow import DAG, ENDED, Real, real_airflow
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "handbook"))
-
-from demo.api import ENDED, Api
-from demo.ledger import Cost, Ledger
-from demo.server import MARK, USER, Airflow, end_leftovers
-from demo.workspace import Workspace
-
-from liftgate.generations import collections_of
-from liftgate.local.postgres import LocalPostgres, started
 from liftgate.releases.ledger import lock_ledger, record
 from liftgate.runs import Allowances, Scope, freeze_configuration
-from liftgate.runtime import Runtime
-from liftgate.settings import Settings
 from liftgate.turns import Turn, release_turn, take_turn
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
-ROOT = Path(__file__).parents[2]
-DAG = "kb_small"
 LONG_AGO = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=10)
-CONFIGURATION = """
-name: small
-schedule: "0 2 * * *"
-ingestion:
-  source: {type: folder, path: ../documents}
-access: {default_groups: [staff]}
-questions: {file: ../questions.jsonl}
-answers: {prompt: ../prompt.md}
-brakes: {max_opened_share: 1}
+SETTINGS = """
+watch: {poll_seconds: 1, settle_seconds: 2}
 """
-QUESTION = {
-    "id": "q",
-    "question": "Who paints the harbour?",
-    "family": "harbour",
-    "groups": ["staff"],
-    "expected": "refuse",
-    "why": "absent",
-}
 
 
-@dataclass
-class Real:
-    """An Airflow that runs one small knowledge base."""
-
-    api: Api
-    runtime: Runtime
-    workspace: Workspace
-
-    def write(self, name: str, text: str, at: datetime) -> None:
-        path = self.workspace.handbook / "documents" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"# {name}\n\n{text}\n")
-        os.utime(path, (at.timestamp(), at.timestamp()))
-
-    def remove(self, name: str) -> None:
-        (self.workspace.handbook / "documents" / name).unlink()
-
-    def new_run(self, run_type: str) -> str:
-        """The first run of its type, as soon as there is one."""
-        return str(self.until(lambda: [run.run_id for run in self.api.runs(DAG) if run.run_type == run_type])[0])
-
-    def task(self, run_id: str, task_id: str) -> str:
-        return next((task.state for task in self.api.tasks(DAG, run_id) if task.task_id == task_id), "none")
-
-    def ended(self, run_id: str) -> Cost:
-        """What a run did, once it has ended in success."""
-        self.until(lambda: self.api.run(DAG, run_id).state in ENDED)
-        failed = [task.name for task in self.api.tasks(DAG, run_id) if task.state == "failed"]
-        assert (self.api.run(DAG, run_id).state, failed) == ("success", [])
-        return Ledger(self.runtime, "small").cost(f"{DAG}:{run_id}")
-
-    def uris(self) -> list[str]:
-        """Documents with rows that the newest generation shows."""
-        with self.runtime.database.transaction() as connection:
-            (where,) = collections_of(connection, "small")
-            sql = "SELECT DISTINCT uri FROM chunks WHERE collection_id = %s AND removed_in > 1000000 ORDER BY uri"
-            return [row["uri"] for row in connection.execute(sql, [where.id]).fetchall()]
-
-    def states(self) -> str:
-        """For whoever reads a failure: every task of every run."""
-        runs = self.api.runs(DAG)
-        tasks = {run.run_id: [f"{task.name} {task.state}" for task in self.api.tasks(DAG, run.run_id)] for run in runs}
-        return json.dumps(tasks, indent=2)
-
-    def until(self, holds: Callable[[], Any], seconds: float = 120) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (found := holds()):
-            assert time.monotonic() < deadline, self.states()
-            time.sleep(0.5)
-        return found
-
-
-@pytest.fixture
-def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Real]:
-    workspace = Workspace(tmp_path)
-    monkeypatch.setenv(MARK, str(tmp_path))
-    (workspace.handbook / "documents").mkdir(parents=True)
-    for folder in (workspace.handbook / "knowledge_bases", workspace.airflow_home, workspace.files, workspace.logs):
-        folder.mkdir(parents=True)
-    shutil.copy(ROOT / "dags" / "knowledge_base.py", workspace.handbook)
-    (workspace.handbook / "knowledge_bases" / "small.yaml").write_text(CONFIGURATION)
-    (workspace.handbook / "questions.jsonl").write_text(json.dumps(QUESTION))
-    (workspace.handbook / "prompt.md").write_text("---\nrefusal: No.\n---\n$context\n$question\n")
-    with ExitStack() as stack:
-        stack.callback(end_leftovers, workspace)
-        postgres = stack.enter_context(started(tmp_path / "postgres"))
-        runtime = _runtime(postgres, workspace)
-        airflow = Airflow(
-            workspace, _free_port(), postgres, {"liftgate_database": _connection(postgres, runtime.settings)}
-        )
-        stack.callback(airflow.stop)
-        airflow.start()
-        api = Api(airflow.url, USER, airflow.password)
-        made = Real(api, runtime, workspace)
-        made.until(api.is_healthy)
-        api.make_pool("models", 1)
-        made.until(lambda: DAG in api.dag_ids())
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    with real_airflow(tmp_path_factory.mktemp("real"), SETTINGS) as made:
         yield made
 
 
-def test_a_knowledge_base_lives_under_a_real_scheduler(real: Real) -> None:
-    for name in ("a.md", "b.md", "c.md"):
-        real.write(name, f"The {name} lamp stands on the second floor, beside the green door.", datetime.now(UTC))
-    real.write("old.md", "The old lamp stands in the cellar and has not been touched for days.", LONG_AGO)
-
-    # By the clock: the run waits in the triggerer while another has the turn.
+@contextmanager
+def somebody_else_writes(real: Real) -> Iterator[None]:
     file = real.workspace.handbook / "knowledge_bases" / "small.yaml"
     other = freeze_configuration(real.runtime, file, f"{DAG}:somebody", Scope(), Allowances())
     assert isinstance(take_turn(real.runtime, other), Turn)
-    real.api.pause(DAG, False)
-    first = real.new_run("scheduled")
-    real.until(lambda: real.task(first, "wait_for_turn") == "deferred")
+    yield
     release_turn(real.runtime, other)
+
+
+def test_by_the_clock_one_run_makes_up_for_all_missed_ones_and_waits_for_its_turn(real: Real) -> None:
+    for name in ("a.md", "b.md", "c.md"):
+        real.write(name, f"The {name} lamp stands on the second floor, beside the green door.", datetime.now(UTC))
+    for day in range(3):
+        real.write(f"old{day}.md", f"The old lamp {day} stands in the cellar, untouched.", LONG_AGO + timedelta(day))
+    with somebody_else_writes(real):
+        real.api.pause(DAG, False)
+        first = real.new_run("scheduled")
+        real.parse_again()
+        real.until(lambda: real.task(first, "wait_for_turn") == "deferred")
+        assert f"waiting for {DAG}:somebody, whose turn lasts until" in real.log(first, "wait_for_turn")
     cost = real.ended(first)
-    assert (cost.kind, cost.opened) == ("index", 4)
+    assert (cost.kind, cost.opened) == ("index", 6)
+    assert real.runs("scheduled") == [first]
 
-    # By an event: what changed is opened.
+
+def test_watcher_starts_one_run_for_a_burst_of_changes_and_a_duplicate_does_nothing(real: Real) -> None:
+    duplicate = real.new_run("asset_triggered")
+    assert real.ended(duplicate).kind == "nothing"
+    real.write("b.md", "The blue lamp stands on the third ", datetime.now(UTC))
     real.write("b.md", "The blue lamp stands on the third floor now.", datetime.now(UTC))
-    real.api.emit("liftgate://small/sources")
-    event = real.new_run("asset_triggered")
-    assert real.ended(event).opened == 1
+    real.write("d.md", "The new lamp stands beside it.", datetime.now(UTC))
+    assert real.ended(real.new_run("asset_triggered", 2)).opened == 2
+    assert real.uris() == ["a.md", "b.md", "c.md", "d.md", "old0.md", "old1.md", "old2.md"]
 
-    # A backfill of the day on which old.md was written parses that again, and removes nothing.
-    real.remove("c.md")
-    body = {"dag_id": DAG, "from_date": _midnight(LONG_AGO), "to_date": _midnight(LONG_AGO, days=1)}
-    real.api._call("POST", "/backfills", json={**body, "reprocess_behavior": "none", "max_active_runs": 1})
-    backfill = real.new_run("backfill")
-    assert real.ended(backfill).opened == 1
-    assert real.uris() == ["a.md", "b.md", "c.md", "old.md"]
 
-    # A batch of an ended run is cleared: it takes the turn again, and what it wrote once it does not write twice.
-    rows = _rows(real)
-    body = {"dag_run_id": event, "task_ids": ["index_changes"], "only_failed": False, "include_downstream": True}
+def test_backfill_parses_the_documents_of_each_interval_again_the_earliest_first(real: Real) -> None:
+    before = len(real.runs("asset_triggered"))
+    with somebody_else_writes(real):
+        body = {"dag_id": DAG, "from_date": _midnight(LONG_AGO), "to_date": _midnight(LONG_AGO, days=3)}
+        real.api._call("POST", "/backfills", json={**body, "reprocess_behavior": "none", "run_backwards": True})
+        real.until(lambda: len(real.runs("backfill")) == 3)
+        runs = sorted(real.runs("backfill"))
+        real.until(lambda: all(real.task(run, "wait_for_turn") == "deferred" for run in runs))
+    for run in runs:
+        assert real.ended(run).opened == 1
+    assert [row["run_id"] for row in _plans(real) if "backfill" in row["run_id"]] == [f"{DAG}:{run}" for run in runs]
+    assert real.uris() == ["a.md", "b.md", "c.md", "d.md", "old0.md", "old1.md", "old2.md"]
+    assert len(real.runs("asset_triggered")) == before
+
+
+def test_batch_of_an_ended_run_is_cleared_and_nothing_is_written_twice(real: Real) -> None:
+    rows, run = _rows(real), real.runs("asset_triggered")[1]
+    body = {"dag_run_id": run, "task_ids": ["index_changes"], "only_failed": False, "include_downstream": True}
     real.api._call("POST", f"/dags/{DAG}/clearTaskInstances", json={**body, "dry_run": False})
-    real.until(lambda: real.api.run(DAG, event).state not in ENDED)
-    real.ended(event)
+    real.until(lambda: real.api.run(DAG, run).state not in ENDED)
+    real.ended(run)
     assert _rows(real) == rows
 
-    _live_is_told_to_those_who_may_know(real)
 
-
-def _live_is_told_to_those_who_may_know(real: Real) -> None:
+def test_what_is_live_is_told_to_those_who_may_know(real: Real) -> None:
     """Where to read, with the filter of the release; nothing of it without a login."""
     url = f"{real.api._http.base_url}/liftgate/live/small"
     assert httpx.get(url).status_code == 401
@@ -199,6 +107,11 @@ def _live_is_told_to_those_who_may_know(real: Real) -> None:
     assert httpx.get(url.replace("small", "other"), headers=login).status_code in (403, 404)
 
 
+def _plans(real: Real) -> list[dict[str, str]]:
+    with real.runtime.database.transaction() as connection:
+        return list(connection.execute("SELECT run_id FROM plans ORDER BY id").fetchall())
+
+
 def _rows(real: Real) -> int:
     with real.runtime.database.transaction() as connection:
         row = connection.execute("SELECT count(*) AS n FROM chunks").fetchone()
@@ -208,24 +121,3 @@ def _rows(real: Real) -> int:
 
 def _midnight(day: datetime, days: int = 0) -> str:
     return (day.replace(hour=0) + timedelta(days=days)).isoformat()
-
-
-def _runtime(postgres: LocalPostgres, workspace: Workspace) -> Runtime:
-    postgres.create_database("airflow", owner="airflow")
-    url = postgres.create_database("liftgate", owner="liftgate")
-    folders = {"models_dir": str(ROOT / ".models"), "trainer_dir": str(ROOT / "trainer_image")}
-    runtime = Runtime(Settings(database_url=url, files_url=str(workspace.files), **folders))
-    runtime.database.upgrade()
-    return runtime
-
-
-def _connection(postgres: LocalPostgres, settings: Settings) -> str:
-    extra = {name: getattr(settings, name) for name in ("files_url", "models_dir", "trainer_dir")}
-    connection = {"conn_type": "postgres", "host": str(postgres.socket_folder), "login": "liftgate"}
-    return json.dumps({**connection, "schema": "liftgate", "extra": extra})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

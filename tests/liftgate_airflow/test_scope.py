@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
 from liftgate.runs import Allowances, Scope
 from liftgate_airflow.scope import allowances, run_params, work_scope
@@ -37,6 +38,26 @@ def test_run_with_patterns_works_on_those_documents_only() -> None:
 
 def test_forced_run_works_on_everything_again() -> None:
     assert work_scope(context("manual", force=True)) == Scope(forced=True)
+
+
+def test_dry_run_of_any_kind_only_says_what_it_would_do() -> None:
+    assert work_scope(context("manual", dry_run=True)) == Scope(dry_run=True)
+    backfill = work_scope(context("backfill", dry_run=True))
+    assert (backfill.kind, backfill.updated_from, backfill.dry_run) == ("some", START, True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"include": "hr/**"}, {"include": [""]}, {"force": "yes"}, {"dry_run": 1}, {"allow_opened_up_to": -1}],
+)
+def test_form_refuses_what_it_cannot_mean(wrong: dict[str, Any]) -> None:
+    ((name, value),) = wrong.items()
+    with pytest.raises(ParamValidationError):
+        run_params()[name].resolve(value)
+
+
+def test_every_field_of_the_form_says_what_it_is_for() -> None:
+    assert all(param.schema.get("title") and param.description for param in run_params().values())
 
 
 def test_form_that_is_left_empty_allows_nothing() -> None:

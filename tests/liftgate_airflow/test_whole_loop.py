@@ -97,6 +97,13 @@ class Installation:
         with self.runtime.database.transaction() as connection:
             return [row["run_id"] for row in connection.execute("SELECT run_id FROM turn_queue")]
 
+    def rows(self) -> list[int]:
+        """How many rows there are of what a run writes."""
+        tables = ("listings", "listed_documents", "document_access", "plans", "generations", "chunks", "events")
+        with self.runtime.database.transaction() as connection:
+            counts = [connection.execute(f"SELECT count(*) AS n FROM {table}").fetchone() for table in tables]
+        return [row["n"] for row in counts if row]
+
     def live(self) -> int | None:
         with self.runtime.database.transaction() as connection:
             row = connection.execute("SELECT n FROM live_releases WHERE kb = 'small'").fetchone()
@@ -190,6 +197,14 @@ def test_brake_fails_at_the_first_try_and_its_param_lets_it_pass(installation: I
     state, tasks = installation.run("kb_small", allow_opened_up_to=len(BIRDS))
     assert state == "success", tasks
     assert tasks["index_changes"] == "success"
+
+
+def test_dry_run_says_what_would_be_done_and_touches_nothing(installation: Installation) -> None:
+    before = installation.rows()
+    state, tasks = installation.run("kb_small", dry_run=True, force=True)
+    assert state == "success", tasks
+    assert set(tasks) == {"freeze_configuration", "stop_if_dry_run"}
+    assert installation.rows() == before
 
 
 def test_run_waits_in_the_triggerer_until_the_turn_is_free(installation: Installation) -> None:

@@ -26,6 +26,8 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     hand, and as a backfill over a range of dates (documents updated in that range are parsed again).
 
     - **freeze_configuration** stores the validated configuration file; the rest of the run sees that and nothing newer.
+    - **stop_if_dry_run** ends a run with the param *dry_run* here, before anything is touched: its log says what would
+      be done, and what that costs.
     - **list_sources** lists every document. A listing that breaks off is recorded; plan_changes fails with it.
     - **apply_access** gives today's groups to all rows at once, in every release. It waits for no verdict.
     - **wait_for_turn** waits for the only writer's turn; the log says who holds it. **release_turn** gives it back.
@@ -64,6 +66,7 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     ) as dag:
         models = config.models_pool
         frozen = freeze_configuration(path)
+        dry = step("liftgate.plan.dry_run.stop_if_dry_run", kind=task.short_circuit)()
         listed = step("liftgate.sources.listing.list_sources")()
         access = step("liftgate.access.apply_access")()
         turn = WaitForTurn()
@@ -78,6 +81,6 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
         evidence = step("liftgate.evaluation.retrieve_for_questions.retrieve_for_questions", pool=models)(candidate)
         verdict = step("liftgate.evaluation.evaluate.evaluate")(evidence)
         decided = outcome(candidate, emits=[asset(config.name, "index"), asset(config.name, "release")])
-        chain(frozen, listed, access, turn, plan, go_on, indexed, closed, [released, valid])
+        chain(frozen, dry, listed, access, turn, plan, go_on, indexed, closed, [released, valid])
         chain(valid, candidate, evidence, verdict, decided)
     return dag

@@ -56,4 +56,4 @@ class KnowledgeBase(Block):
     @property
     def watched_sources(self) -> list[str]:
         """The names of the sources that may be listed whenever somebody wants to know whether they changed."""
-        return [block.name for block in self.ingestion.sources if getattr(block, "list_on_event", True)]
+        return [block.name for block in self.ingestion.sources if block.list_on_event]

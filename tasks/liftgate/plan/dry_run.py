@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
 
+MEANING = {
+    "new": "not indexed yet",
+    "changed": "listed with another version hint",
+    "again": "unchanged, to be parsed and cut again by changed settings",
+    "gone": "indexed, and not listed any more",
+    "same": "unchanged, not opened",
+}
+KINDS = {
+    "index": "A run would write a new generation and let it be judged.",
+    "verify": "A run would write nothing and only judge what is indexed.",
+    "nothing": "A run would have nothing to do",
+}
+
+
 @dataclass(frozen=True)
 class Forecast:
     """What a run would do. `changes` counts documents by how they differ from the last closed generation."""
@@ -35,6 +49,33 @@ class Forecast:
     """What would stop the run, and how to let it pass once."""
     quarantined: int
     """Documents that are set aside today."""
+
+    def counts(self) -> list[tuple[str, int, str]]:
+        """Documents by what becomes of them, with what that means."""
+        return [
+            *((change, self.changes.get(change, 0), meaning) for change, meaning in MEANING.items()),
+            ("wider", self.workload.widenings, "become readable by more groups"),
+            ("quarantined", self.quarantined, "set aside by earlier runs, with a reason"),
+        ]
+
+    def verdict(self) -> list[str]:
+        """What a run would come to, in sentences."""
+        costs = [self.cost, "Texts that were embedded before cost nothing again."] if self.kind == "index" else []
+        brake = f"It would be stopped:\n{self.brake}" if self.brake else "No brake would hold it."
+        return [KINDS[self.kind] + (f": {self.reason}" if self.reason else ""), *costs, brake]
+
+
+def stop_if_dry_run(runtime: Runtime, run: Run) -> bool:
+    """Whether the run goes on. A dry run says here what it would do and cost, and has touched nothing."""
+    if not run.scope.dry_run:
+        return True
+    found = dry_run(runtime, run)
+    print(
+        "\n".join(
+            [*(f"{number:>8} {change}: {meaning}" for change, number, meaning in found.counts()), *found.verdict()]
+        )
+    )
+    return False
 
 
 def dry_run(runtime: Runtime, run: Run) -> Forecast:

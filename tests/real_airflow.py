@@ -1,0 +1,148 @@
+"""A real Airflow, with scheduler, triggerer and API server, that runs one small knowledge base."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from small_configuration import write_small
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "handbook"))
+
+from demo.api import ENDED, Api
+from demo.ledger import Cost, Ledger
+from demo.server import MARK, USER, Airflow, end_leftovers
+from demo.workspace import Workspace
+
+from liftgate.generations import collections_of
+from liftgate.local.postgres import LocalPostgres, started
+from liftgate.runtime import Runtime
+from liftgate.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+DAG = "kb_small"
+
+
+@dataclass
+class Real:
+    """An Airflow that runs one small knowledge base."""
+
+    api: Api
+    runtime: Runtime
+    workspace: Workspace
+
+    def write(self, name: str, text: str, at: datetime) -> None:
+        path = self.workspace.handbook / "documents" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {name}\n\n{text}\n")
+        os.utime(path, (at.timestamp(), at.timestamp()))
+
+    def remove(self, name: str) -> None:
+        (self.workspace.handbook / "documents" / name).unlink()
+
+    def runs(self, run_type: str) -> list[str]:
+        """The runs of a type, those that were made first in front."""
+        return [run.run_id for run in reversed(self.api.runs(DAG)) if run.run_type == run_type]
+
+    def new_run(self, run_type: str, number: int = 1) -> str:
+        """The first run of its type, or a later one, as soon as there is one."""
+        return str(self.until(lambda: self.runs(run_type)[number - 1 :])[0])
+
+    def parse_again(self) -> None:
+        """Read the DAG file now: a watcher begins when its DAG is read for the first time after it was unpaused."""
+        token = self.api._call("GET", f"/dags/{DAG}")["file_token"]
+        self.api._call("PUT", f"/parseDagFile/{token}")
+
+    def log(self, run_id: str, task_id: str) -> str:
+        """All that a task has logged."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/1"
+        return json.dumps(self.api._call("GET", path, params={"full_content": True}))
+
+    def task(self, run_id: str, task_id: str) -> str:
+        return next((task.state for task in self.api.tasks(DAG, run_id) if task.task_id == task_id), "none")
+
+    def ended(self, run_id: str) -> Cost:
+        """What a run did, once it has ended in success."""
+        self.until(lambda: self.api.run(DAG, run_id).state in ENDED)
+        failed = [task.name for task in self.api.tasks(DAG, run_id) if task.state == "failed"]
+        assert (self.api.run(DAG, run_id).state, failed) == ("success", [])
+        return Ledger(self.runtime, "small").cost(f"{DAG}:{run_id}")
+
+    def uris(self) -> list[str]:
+        """Documents with rows that the newest generation shows."""
+        with self.runtime.database.transaction() as connection:
+            (where,) = collections_of(connection, "small")
+            sql = "SELECT DISTINCT uri FROM chunks WHERE collection_id = %s AND removed_in > 1000000 ORDER BY uri"
+            return [row["uri"] for row in connection.execute(sql, [where.id]).fetchall()]
+
+    def states(self) -> str:
+        """For whoever reads a failure: every task of every run."""
+        runs = self.api.runs(DAG)
+        tasks = {run.run_id: [f"{task.name} {task.state}" for task in self.api.tasks(DAG, run.run_id)] for run in runs}
+        return json.dumps(tasks, indent=2)
+
+    def until(self, holds: Callable[[], Any], seconds: float = 120) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := holds()):
+            assert time.monotonic() < deadline, self.states()
+            time.sleep(0.5)
+        return found
+
+
+@contextmanager
+def real_airflow(folder: Path, more: str = "") -> Iterator[Real]:
+    """Start one over an empty ledger and the smallest knowledge base, with `more` in its file."""
+    workspace = Workspace(folder)
+    os.environ[MARK] = str(folder)
+    for one in (workspace.airflow_home, workspace.files, workspace.logs):
+        one.mkdir(parents=True)
+    write_small(workspace.handbook, more)
+    (workspace.handbook / "documents" / "a.md").unlink()
+    shutil.copy(ROOT / "dags" / "knowledge_base.py", workspace.handbook)
+    with ExitStack() as stack:
+        stack.callback(os.environ.pop, MARK)
+        stack.callback(end_leftovers, workspace)
+        postgres = stack.enter_context(started(folder / "postgres"))
+        runtime = _runtime(postgres, workspace)
+        airflow = Airflow(
+            workspace, _free_port(), postgres, {"liftgate_database": _connection(postgres, runtime.settings)}
+        )
+        stack.callback(airflow.stop)
+        airflow.start()
+        api = Api(airflow.url, USER, airflow.password)
+        made = Real(api, runtime, workspace)
+        made.until(api.is_healthy)
+        api.make_pool("models", 1)
+        made.until(lambda: DAG in api.dag_ids())
+        yield made
+
+
+def _runtime(postgres: LocalPostgres, workspace: Workspace) -> Runtime:
+    postgres.create_database("airflow", owner="airflow")
+    url = postgres.create_database("liftgate", owner="liftgate")
+    folders = {"models_dir": str(ROOT / ".models"), "trainer_dir": str(ROOT / "trainer_image")}
+    runtime = Runtime(Settings(database_url=url, files_url=str(workspace.files), **folders))
+    runtime.database.upgrade()
+    return runtime
+
+
+def _connection(postgres: LocalPostgres, settings: Settings) -> str:
+    extra = {name: getattr(settings, name) for name in ("files_url", "models_dir", "trainer_dir")}
+    connection = {"conn_type": "postgres", "host": str(postgres.socket_folder), "login": "liftgate"}
+    return json.dumps({**connection, "schema": "liftgate", "extra": extra})
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
