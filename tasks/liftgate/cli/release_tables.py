@@ -11,7 +11,7 @@ from liftgate.database import Connection, queries
 from liftgate.errors import LiftgateError
 from liftgate.evaluation.evaluate import replayed
 from liftgate.gate.verdict import Check, Verdict
-from liftgate.releases.ledger import Release, hold, live, release, releases
+from liftgate.releases.ledger import Release, hold, live, newest_verdict, release, releases
 from liftgate.releases.standing import behind_since
 
 
@@ -27,7 +27,7 @@ def overview(connection: Connection, kb: str) -> Iterator[Any]:
     for one in found:
         mark = " (live)" if current and one.n == current.n else ""
         outcome = "unjudged, " + (one.outcome or "open") if one.unjudged else one.outcome or "open"
-        verdict = _newest(connection, one)
+        verdict = newest_verdict(connection, one)
         judged = verdict["outcome"] if verdict else "none"
         table.add_row(
             f"{one.n}{mark}", one.component, str(one.makeup), outcome, judged, f"{one.created_at:%Y-%m-%d %H:%M}"
@@ -41,16 +41,11 @@ def details(connection: Connection, kb: str, n: int) -> Iterator[Any]:
     found = release(connection, kb, n)
     yield from _makeup(found)
     yield from _history(connection, found)
-    judged = _newest(connection, found)
+    judged = newest_verdict(connection, found)
     if judged is None:
         yield "It has no verdict."
         return
     yield from _verdict(connection, kb, judged)
-
-
-def _newest(connection: Connection, one: Release) -> dict[str, Any] | None:
-    verdicts = queries().verdicts_of(connection, kb=one.kb, candidate_fingerprint=one.fingerprint)
-    return next(iter(verdicts), None)
 
 
 def _held_up(connection: Connection, kb: str) -> Iterator[str]:
