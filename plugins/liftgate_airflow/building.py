@@ -15,22 +15,23 @@ from liftgate_airflow.dag import liftgate_dag
 if TYPE_CHECKING:
     from liftgate.config.block import Block
 
-Flow = Callable[[Any, Path], DAG]
+Flow = Callable[[Any, Path], DAG | None]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def dags_of(folder: Path, read: Callable[[Path], Block], flows: Mapping[str, Flow]) -> dict[str, DAG]:
-    """The DAGs of every file of a folder, by id: `flows` maps the beginning of the id to what builds it.
+    """The DAGs of every file of a folder, by id: `flows` maps the beginning of the id to what builds it, or None.
 
     Example: folder with handbook.yaml, flows {"kb_": knowledge_base} -> {"kb_handbook": DAG}
     """
     read_once = cache(read)
-    return {
+    built = {
         prefix + stem: _build(prefix + stem, path, read_once, flow)
         for stem, path in configuration_files(folder).items()
         for prefix, flow in flows.items()
         if is_wanted(prefix + stem)
     }
+    return {dag_id: dag for dag_id, dag in built.items() if dag is not None}
 
 
 def configuration_files(folder: Path) -> dict[str, Path]:
@@ -57,7 +58,7 @@ def is_wanted(dag_id: str) -> bool:
     return get_parsing_context().dag_id in (None, dag_id)
 
 
-def _build(dag_id: str, path: Path, read: Callable[[Path], Any], flow: Flow) -> DAG:
+def _build(dag_id: str, path: Path, read: Callable[[Path], Any], flow: Flow) -> DAG | None:
     from liftgate.errors import ConfigurationError
 
     try:

@@ -68,6 +68,12 @@ SELECT EXISTS (SELECT FROM events WHERE kb = :kb AND release = :n AND kind IN ('
 SELECT n, kind, details, at, by_whom, run_id, why FROM events
  WHERE kb = :kb AND release = :n AND kind = ANY(:kinds) ORDER BY n DESC;
 
+-- name: last_approval(kb, evaluation)^
+-- What a person was asked or answered last about the evidence of an evaluation.
+SELECT n, kind, release, details, at, by_whom, why FROM events
+ WHERE kb = :kb AND details ? 'approval' AND (details ->> 'evaluation')::bigint = :evaluation
+ ORDER BY n DESC LIMIT 1;
+
 -- name: rolled_back_from(kb, candidate_fingerprint)^
 -- The last rollback away from a candidate, under whatever number, for its quality or for legal reasons.
 SELECT e.n, e.at, e.details, e.why FROM events e

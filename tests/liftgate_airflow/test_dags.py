@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,31 @@ def test_promotions_and_rollbacks_emit_their_assets(dags: dict[str, Any]) -> Non
     assert emitted("adapter_handbook", "promote") == {"liftgate://handbook/adapter", "liftgate://handbook/release"}
     assert emitted("prompt_handbook", "promote") == {"liftgate://handbook/release"}
     assert emitted("roll_back_handbook", "roll_back") == {"liftgate://handbook/release"}
+
+
+def test_approval_is_a_dag_of_its_own_and_a_branch_only_where_it_is_configured(bundle: Path, parsed: Parsed) -> None:
+    assert "ask_for_approval" not in parsed(bundle)["kb_handbook"].task_ids
+    file = bundle / "knowledge_bases" / "handbook.yaml"
+    file.write_text(file.read_text() + "\napproval: {of: [retrieval], users: [ada], deadline_hours: 2}\n")
+    dags = parsed(bundle)
+    assert set(dags) == EXPECTED | {"approve_handbook"}
+    branch = dags["kb_handbook"].get_task("ask_for_approval")
+    assert branch.get_direct_relative_ids(upstream=True) >= {"decide"}
+    assert "promote" not in branch.get_flat_relative_ids(upstream=False)
+    assert dags["kb_handbook"].get_task("start_approval").trigger_dag_id == "approve_handbook"
+    assert "ask_for_approval" not in dags["prompt_handbook"].task_ids
+    approve = dags["approve_handbook"]
+    waits = approve.get_task("wait_for_answer")
+    assert (waits.options, waits.defaults, waits.response_timeout) == (
+        ["promote", "reject", "hold"],
+        ["hold"],
+        timedelta(hours=2),
+    )
+    assert waits.assigned_users == [{"id": "ada", "name": "ada"}]
+    assert approve.get_task("promote").get_flat_relative_ids(upstream=True) >= {"record_answer", "decide"}
+    assert approve.max_active_runs > 10
+    assert "### Triage" in approve.doc_md
+    assert [name for name in approve.task_ids if f"**{name}**" not in approve.doc_md] == []
 
 
 def test_broken_file_becomes_a_red_dag_and_takes_nobody_down(bundle: Path, parsed: Parsed) -> None:

@@ -31,13 +31,13 @@ BIRDS = """
 SUPERSEDED = """
 from liftgate_airflow.building import configuration_files
 from liftgate_airflow.dag import asset, liftgate_dag
-from liftgate_airflow.flows.outcome import outcome
+from liftgate_airflow.flows.outcome import outcome, promotion
 from liftgate_airflow.step import freeze_configuration
 from pathlib import Path
 
 with liftgate_dag("late_promotion", page="test", schedule=None) as dag:
     path = configuration_files(Path(__file__).parent / "knowledge_bases")["small"]
-    freeze_configuration(path) >> outcome(3, emits=[asset("small", "release")])
+    freeze_configuration(path) >> outcome(3, promotion(3, emits=[asset("small", "release")]))
 """
 
 
@@ -256,7 +256,7 @@ def test_candidate_whose_parent_moved_after_its_verdict_starts_one_more_run(inst
     assert "hold" in installation.run("kb_small")[1]
     roll_back(runtime, "small", 3, kind="drill", run_id="meanwhile", **why)
     resume(runtime, "small", run_id="resume", **why)
-    (installation.bundle / "late_promotion.py").write_text(SUPERSEDED.replace("outcome(3", "outcome(4"))
+    (installation.bundle / "late_promotion.py").write_text(SUPERSEDED.replace("(3, ", "(4, "))
     state, tasks = installation.run("late_promotion")
     assert (state, tasks["needs_new_run"], tasks["run_again"]) == ("success", "success", "success")
     assert len(installation.runs_again("late_promotion")) == 1

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, chain, task
 from liftgate_airflow.dag import asset, liftgate_dag, on_time, on_time_or_event
 from liftgate_airflow.flows.answers import judged_answers
 from liftgate_airflow.flows.jobs import job
-from liftgate_airflow.flows.outcome import outcome
+from liftgate_airflow.flows.outcome import approval_of, outcome, promotion
 from liftgate_airflow.step import freeze_configuration, step
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def adapter(config: Adapter, path: Path) -> DAG:
     - **answer_with_candidate**, **answer_with_baseline** answer the golden questions with the adapter and without it.
     - **compare_answers** scores both sides, **evaluate** computes the verdict.
     - **decide** follows it: **promote**, **reject** or **hold**. **notify** says which.
+    - **ask_for_approval** and **start_approval**: where the knowledge base has `approval`, a person is asked first.
     - **needs_new_run** and **run_again**: if something else went live meanwhile, this DAG runs once more and judges the
       candidate against that. Nothing is done twice.
 
@@ -67,7 +68,8 @@ def adapter(config: Adapter, path: Path) -> DAG:
         candidate = step("liftgate.training.adapters.register_adapter")(digest, trained, *uid)
         chain(freeze_configuration(path), digest, due, valid, trained)
         verdict = judged_answers(candidate, base.answers.job, models)
-        verdict >> outcome(candidate, emits=[asset(base.name, "adapter"), asset(base.name, "release")])
+        promote = promotion(candidate, emits=[asset(base.name, "adapter"), asset(base.name, "release")])
+        verdict >> outcome(candidate, promote, approval_of(base, "adapter"))
     return dag
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, chain, task
 
 from liftgate_airflow.dag import asset, liftgate_dag, on_time_or_event, sources_assets
-from liftgate_airflow.flows.outcome import outcome
+from liftgate_airflow.flows.outcome import approval_of, outcome, promotion
 from liftgate_airflow.operators.wait_for_turn import WaitForTurn
 from liftgate_airflow.scope import run_params
 from liftgate_airflow.step import freeze_configuration, step
@@ -42,6 +42,7 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     - **retrieve_for_questions** runs the golden questions on the candidate and on what it is compared with.
     - **evaluate** computes the verdict from that, and **decide** follows it: **promote**, **reject** or **hold**.
     - **notify** says what became of the candidate, and since when live has been behind its sources.
+    - **ask_for_approval** and **start_approval**: where `approval` is configured, `approve_<name>` asks a person first.
     - **needs_new_run** and **run_again**: if something else went live meanwhile, this DAG runs once more and judges the
       candidate against that. Nothing is done twice.
 
@@ -80,7 +81,8 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
         candidate = step("liftgate.releases.propose.propose_candidate", kind=task.short_circuit)()
         evidence = step("liftgate.evaluation.retrieve_for_questions.retrieve_for_questions", pool=models)(candidate)
         verdict = step("liftgate.evaluation.evaluate.evaluate")(evidence)
-        decided = outcome(candidate, emits=[asset(config.name, "index"), asset(config.name, "release")])
+        promote = promotion(candidate, emits=[asset(config.name, "index"), asset(config.name, "release")])
+        decided = outcome(candidate, promote, approval_of(config, "retrieval"))
         chain(frozen, dry, listed, access, turn, plan, go_on, indexed, closed, [released, valid])
         chain(valid, candidate, evidence, verdict, decided)
     return dag

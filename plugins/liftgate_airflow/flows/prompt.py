@@ -9,7 +9,7 @@ from airflow.sdk import DAG, task
 
 from liftgate_airflow.dag import asset, liftgate_dag
 from liftgate_airflow.flows.answers import judged_answers
-from liftgate_airflow.flows.outcome import outcome
+from liftgate_airflow.flows.outcome import approval_of, outcome, promotion
 from liftgate_airflow.step import freeze_configuration, step
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def prompt(config: KnowledgeBase, path: Path) -> DAG:
       earlier run are not generated again.
     - **compare_answers** scores both sides, **evaluate** computes the verdict.
     - **decide** follows it: **promote**, **reject** or **hold**. **notify** says which.
+    - **ask_for_approval** and **start_approval**: where `approval` is configured, `approve_<name>` asks a person first.
     - **needs_new_run** and **run_again**: if something else went live meanwhile, this DAG runs once more and judges the
       candidate against that. Nothing is done twice.
 
@@ -43,5 +44,6 @@ def prompt(config: KnowledgeBase, path: Path) -> DAG:
         candidate = step("liftgate.releases.propose.propose_prompt", kind=task.short_circuit)()
         freeze_configuration(path) >> candidate
         verdict = judged_answers(candidate, config.answers.job, config.models_pool)
-        verdict >> outcome(candidate, emits=[asset(config.name, "release")])
+        promote = promotion(candidate, emits=[asset(config.name, "release")])
+        verdict >> outcome(candidate, promote, approval_of(config, "prompt"))
     return dag

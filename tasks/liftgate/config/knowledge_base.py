@@ -6,6 +6,7 @@ from pydantic import Field
 
 from liftgate.config.access import Access
 from liftgate.config.answers import Answers
+from liftgate.config.approval import Approval
 from liftgate.config.block import Block
 from liftgate.config.brakes import Brakes, Indexing, Retention
 from liftgate.config.gate import AnswerGate, Gate
@@ -50,6 +51,8 @@ class KnowledgeBase(Block):
     """What a candidate must show."""
     prompt_gate: AnswerGate = AnswerGate()
     """What a new prompt must show."""
+    approval: Approval | None = None
+    """A person's word before a release goes live, if it is wanted."""
     answers: Answers
     """The model that answers."""
 

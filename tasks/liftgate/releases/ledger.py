@@ -90,6 +90,16 @@ def releases(connection: Connection, kb: str) -> list[Release]:
     ]
 
 
+def verdicts(connection: Connection, of: Release) -> list[dict[str, Any]]:
+    """Every verdict on a candidate, the one that was reached last first."""
+    return list(queries().verdicts_of(connection, kb=of.kb, candidate_fingerprint=of.fingerprint))
+
+
+def newest_verdict(connection: Connection, of: Release) -> dict[str, Any] | None:
+    """The verdict that decides."""
+    return next(iter(verdicts(connection, of)), None)
+
+
 def require_rows(connection: Connection, one: Release) -> None:
     """Refuse to make a release live whose rows have been deleted."""
     if queries().is_pruned(connection, kb=one.kb, generation=one.makeup.retrieval.generation):

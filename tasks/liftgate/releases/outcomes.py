@@ -32,6 +32,12 @@ def hold(runtime: Runtime, run: Run, candidate: int) -> None:
     promotion.hold_back(runtime, run, candidate)
 
 
+def component_of(runtime: Runtime, run: Run, candidate: int) -> str:
+    """What the candidate changes: retrieval, prompt or adapter."""
+    with runtime.database.transaction() as connection:
+        return release(connection, run.kb, candidate).component
+
+
 def needs_new_run(runtime: Runtime, run: Run, candidate: int) -> bool:
     """Whether to start one new run: the candidate is superseded since its parent moved, and no newer one contains it.
 

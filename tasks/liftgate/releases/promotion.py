@@ -10,28 +10,53 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
+from liftgate.releases.approval import approval_needed, standing
 from liftgate.releases.index_of_release import follow_live, require_whole
-from liftgate.releases.ledger import Release, hold, live, lock_ledger, record, release, require_rows
+from liftgate.releases.ledger import (
+    Release,
+    hold,
+    live,
+    lock_ledger,
+    newest_verdict,
+    record,
+    release,
+    require_rows,
+    verdicts,
+)
 from liftgate.runs import Run
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
-Branch = Literal["promote", "reject", "hold"]
+Branch = Literal["promote", "reject", "hold", "ask_for_approval"]
 NEVER_OVERRIDDEN = ("leak", "data_quality")
 WAS_LIVE = ("promoted", "rolled_back")
 """Outcomes of a release that went live, which stay when something else is live now."""
 
 
 def decide(runtime: Runtime, run: Run, candidate: int) -> Branch:
-    """Where a judged candidate goes: its newest verdict decides, and a promotion hold keeps back even a good one."""
+    """Where a judged candidate goes: its newest verdict decides, and a promotion hold keeps back even a good one.
+
+    Where approval is configured, a good one goes live only if a person said so on that evidence.
+    """
     with runtime.database.transaction() as connection:
-        judged = _newest_verdict(connection, release(connection, run.kb, candidate))
-        held = hold(connection, run.kb)
-    outcome = judged["outcome"] if judged else "inconclusive"
-    branch: Branch = "reject" if outcome == "reject" else "promote" if outcome == "promote" and not held else "hold"
+        proposed = release(connection, run.kb, candidate)
+        judged, held = newest_verdict(connection, proposed), hold(connection, run.kb)
+        outcome = judged["outcome"] if judged else "inconclusive"
+        branch: Branch = "reject" if outcome == "reject" else "hold"
+        if judged and outcome == "promote" and not held:
+            branch = _by_approval(connection, proposed, judged)
     print(f"Release {candidate} was judged {outcome}" + (", promotions are on hold" if held else "") + f": {branch}")
     return branch
+
+
+def _by_approval(connection: Connection, proposed: Release, judged: dict[str, Any]) -> Branch:
+    found = standing(connection, proposed.kb, proposed.component, proposed.n, judged["evaluation_id"])
+    if found == "not_needed":
+        return "promote"
+    print(f"A person's approval of release {proposed.n}: {found.replace('_', ' ')}.")
+    answered: dict[str, Branch] = {"promote": "promote", "reject": "reject", "not_asked": "ask_for_approval"}
+    return answered.get(found, "hold")
 
 
 def promote(
@@ -63,6 +88,9 @@ def _promote(runtime: Runtime, kb: str, n: int, by: str, run_id: str, why: str) 
                 record(connection, kb, "superseded", by=by, run_id=run_id, release=n, why=why)
             print(f"Release {n} of {kb} is superseded: {why}. The next run builds on what is live.")
             return "superseded"
+        if _is_overtaken(connection, candidate):
+            print(f"Release {n} of {kb} is superseded by a newer candidate: its approval does not count any more.")
+            return "superseded"
         _require_allowed(connection, candidate)
         require_rows(connection, candidate)
         record(connection, kb, "promoted", by=by, run_id=run_id, release=n, why=why)
@@ -85,7 +113,7 @@ def override(runtime: Runtime, kb: str, n: int, *, by: str, run_id: str, why: st
         raise PromotionRefused("Expected a reason for the override, found none. Say why.")
     with runtime.database.transaction() as connection:
         lock_ledger(connection, kb)
-        judged = _newest_verdict(connection, release(connection, kb, n))
+        judged = newest_verdict(connection, release(connection, kb, n))
         if judged is None:
             raise PromotionRefused(f"Expected release {n} of {kb} to have a verdict, found none. Let it be judged.")
         bad = [
@@ -111,12 +139,13 @@ def _require_allowed(connection: Connection, candidate: Release) -> None:
     overrides = queries().events_of_release(connection, kb=candidate.kb, n=candidate.n, kinds=["overridden"])
     if any(fled is None or event["n"] > fled["n"] for event in overrides):
         return
-    judged = _newest_verdict(connection, candidate)
+    judged = newest_verdict(connection, candidate)
     if judged is None or judged["outcome"] != "promote":
         raise PromotionRefused(
             f"Expected a verdict `promote` on release {candidate.n} of {candidate.kb}, found "
             f"{judged['outcome'] if judged else 'none'}. Add evidence and run again, or override with a reason."
         )
+    _require_approval(connection, candidate, judged)
     if fled and not _has_new_evidence(connection, candidate, judged, fled):
         raise PromotionRefused(
             f"Expected evidence added since release {candidate.n} was rolled back for reasons of "
@@ -125,25 +154,35 @@ def _require_allowed(connection: Connection, candidate: Release) -> None:
         )
 
 
+def _is_overtaken(connection: Connection, candidate: Release) -> bool:
+    """Whether a newer candidate came after a person's approval. Without approvals, whoever is ready first goes live."""
+    if approval_needed(connection, candidate.kb, candidate.component) is None:
+        return False
+    kinds = ["approved", "overridden", "superseded"]
+    newest = next(queries().events_of_release(connection, kb=candidate.kb, n=candidate.n, kinds=kinds), None)
+    return newest is not None and newest["kind"] == "superseded"
+
+
+def _require_approval(connection: Connection, candidate: Release, judged: dict[str, Any]) -> None:
+    found = standing(connection, candidate.kb, candidate.component, candidate.n, judged["evaluation_id"])
+    if found not in ("not_needed", "promote"):
+        raise PromotionRefused(
+            f"Expected a person's approval of release {candidate.n} of {candidate.kb}, found: "
+            f"{found.replace('_', ' ')}. Answer in approve_{candidate.kb}, or override with a reason."
+        )
+
+
 def _has_new_evidence(connection: Connection, candidate: Release, judged: dict[str, Any], fled: dict[str, Any]) -> bool:
     """Whether the newest verdict came after the rollback, on questions that no verdict before it knew."""
-    before = {v["questions"] for v in _verdicts(connection, candidate) if v["decided_at"] <= fled["at"]}
+    before = {v["questions"] for v in verdicts(connection, candidate) if v["decided_at"] <= fled["at"]}
     return judged["decided_at"] > fled["at"] and judged["questions"] not in before
-
-
-def _verdicts(connection: Connection, candidate: Release) -> list[dict[str, Any]]:
-    return list(queries().verdicts_of(connection, kb=candidate.kb, candidate_fingerprint=candidate.fingerprint))
-
-
-def _newest_verdict(connection: Connection, candidate: Release) -> dict[str, Any] | None:
-    return next(iter(_verdicts(connection, candidate)), None)
 
 
 def _end(runtime: Runtime, run: Run, n: int, outcome: str) -> None:
     with runtime.database.transaction() as connection:
         lock_ledger(connection, run.kb)
         candidate = release(connection, run.kb, n)
-        held, judged = hold(connection, run.kb), _newest_verdict(connection, candidate)
+        held, judged = hold(connection, run.kb), newest_verdict(connection, candidate)
         why = judged["verdict"]["summary"][0] if judged else "not judged"
         if outcome == "held" and held and judged and judged["outcome"] == "promote":
             why = f"judged promote, but promotions are on hold: {held.why}"
