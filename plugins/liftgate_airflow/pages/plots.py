@@ -24,18 +24,19 @@ MOST_ROWS = 60
 """Of a plot. The table below it has every check."""
 
 Spec = dict[str, Any]
+TIME: Spec = {"type": "temporal", "title": None, "scale": {"type": "utc"}, "axis": {"tickCount": 5}}
 
 
-def interval_plots(checks: Iterable[Check]) -> list[Spec]:
-    """Differences to whatever the candidate is compared with, then means against floors. None of them: no plot."""
+def interval_plots(checks: Iterable[Check]) -> dict[str, Spec]:
+    """By caption: differences to what the candidate is compared with, and means against floors, if there are any."""
     drawn = [check for check in checks if check.lower is not None and check.upper is not None]
     compared = [check for check in drawn if check.kind != "floor"]
     floors = [check for check in drawn if check.kind == "floor"]
-    plots = []
+    plots = {}
     if compared:
-        plots.append(_intervals("Candidate minus the other side", compared, include=[0.0]))
+        plots["Candidate minus the other side"] = _intervals(compared, include=[0.0])
     if floors:
-        plots.append(_intervals("Mean of the candidate", floors, include=[1.0]))
+        plots["Mean of the candidate"] = _intervals(floors, include=[1.0])
     return plots
 
 
@@ -63,8 +64,15 @@ def timeline_plot(lines: Sequence[ReleaseLine], periods: Sequence[LivePeriod], m
         for one in periods
         if one.release in means
     ]
-    y = {"field": "mean", "type": "quantitative", "title": metric, "scale": {"zero": False, "nice": True}}
     outcomes = [name.replace("_", " ") for name in OUTCOMES]
+    lowest = min(means.values(), default=0.0)
+    y = {
+        "field": "mean",
+        "type": "quantitative",
+        "title": metric,
+        "scale": {"domain": [max(0.0, lowest - 0.05), 1.0], "zero": False, "nice": False},
+        "axis": {"format": ".2f", "tickCount": 5},
+    }
     tooltip = [{"field": name} for name in ("release", "outcome", "verdict")] + [{"field": "mean", "format": ".3f"}]
     return {
         "$schema": SCHEMA,
@@ -76,7 +84,7 @@ def timeline_plot(lines: Sequence[ReleaseLine], periods: Sequence[LivePeriod], m
                 "data": {"values": live},
                 "mark": {"type": "rule", "strokeWidth": 5, "color": "var(--live)", "strokeCap": "round"},
                 "encoding": {
-                    "x": {"field": "since", "type": "temporal", "title": None},
+                    "x": {**TIME, "field": "since"},
                     "x2": {"field": "until"},
                     "y": y,
                     "tooltip": [{"field": "release", "title": "live"}, {"field": "mean", "format": ".3f"}],
@@ -86,10 +94,10 @@ def timeline_plot(lines: Sequence[ReleaseLine], periods: Sequence[LivePeriod], m
                 "data": {"values": candidates},
                 "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
                 "encoding": {
-                    "x": {"field": "at", "type": "temporal", "title": None},
+                    "x": {**TIME, "field": "at"},
                     "y": y,
-                    "color": _scale("outcome", outcomes, OUTCOME_COLOURS),
-                    "shape": _scale("outcome", outcomes, OUTCOME_SHAPES),
+                    "color": _scale("outcome", outcomes, OUTCOME_COLOURS, 3),
+                    "shape": _scale("outcome", outcomes, OUTCOME_SHAPES, 3),
                     "tooltip": tooltip,
                 },
             },
@@ -108,14 +116,14 @@ def time_to_live_plot(times: Sequence[TimeToLive]) -> Spec:
         "data": {"values": rows},
         "mark": {"type": "line", "point": {"size": 50, "color": "var(--accent)"}, "color": "var(--accent)"},
         "encoding": {
-            "x": {"field": "at", "type": "temporal", "title": None},
+            "x": {**TIME, "field": "at"},
             "y": {"field": "minutes", "type": "quantitative", "title": "minutes"},
             "tooltip": [{"field": "release"}, {"field": "minutes", "format": ".1f"}],
         },
     }
 
 
-def _intervals(title: str, checks: Sequence[Check], include: list[float]) -> Spec:
+def _intervals(checks: Sequence[Check], include: list[float]) -> Spec:
     """One row for each check: its interval, its estimate, and the zone in which the whole interval has to lie."""
     rows = [_row(check, place) for place, check in enumerate(checks[:MOST_ROWS])]
     edges = include + [row[name] for row in rows for name in ("lower", "upper", "needed")]
@@ -124,10 +132,15 @@ def _intervals(title: str, checks: Sequence[Check], include: list[float]) -> Spe
     for row in rows:
         row["end"] = domain[1]
     y = {"field": "place", "type": "ordinal", "axis": None}
-    x = {"type": "quantitative", "title": title, "scale": {"domain": domain, "nice": False, "zero": False}}
+    x = {
+        "type": "quantitative",
+        "title": None,
+        "scale": {"domain": domain, "nice": False, "zero": False},
+        "axis": {"format": "+.2f" if min(include) == 0.0 else ".2f", "tickCount": 6},
+    }
     return {
         "$schema": SCHEMA,
-        "description": f"{title}: one interval for each check, with what was needed. The table below has the numbers.",
+        "description": "One interval for each check, with what was needed. The table below has the numbers.",
         "width": "container",
         "height": {"step": ROW_PIXELS},
         "data": {"values": rows},
@@ -136,7 +149,7 @@ def _intervals(title: str, checks: Sequence[Check], include: list[float]) -> Spe
             _layer("tick", x, y, "needed", thickness=2, height=ROW_PIXELS * 0.9, color="var(--edge)"),
             *_zero_line(include, x),
             _layer("rule", x, y, "lower", "upper", outcome=True, strokeWidth=3),
-            _layer("point", x, y, "estimate", outcome=True, filled=True, size=110, opacity=1),
+            _layer("point", x, y, "estimate", outcome=True, filled=True, size=150, opacity=1),
             {
                 "mark": {"type": "text", "align": "left", "dy": -14, "fontSize": 12, "color": "var(--ink)"},
                 "encoding": {"x": {"value": 4}, "y": y, "text": {"field": "label"}},
@@ -148,7 +161,7 @@ def _intervals(title: str, checks: Sequence[Check], include: list[float]) -> Spe
 def _row(check: Check, place: int) -> dict[str, Any]:
     return {
         "place": place,
-        "label": check.name + ("" if check.counts == "always" else " (shown only)" if check.counts == "never" else ""),
+        "label": f"{check.name}: {SHOWN[check.outcome]}{' (does not count)' if check.counts == 'never' else ''}",
         "estimate": check.estimate,
         "lower": check.lower,
         "upper": check.upper,
@@ -179,10 +192,10 @@ def _zero_line(include: list[float], x: Spec) -> list[Spec]:
     return [{"data": {"values": [{"zero": 0}]}, "mark": mark, "encoding": {"x": {**x, "field": "zero"}}}]
 
 
-def _scale(field: str, domain: list[str], values: list[str]) -> Spec:
+def _scale(field: str, domain: list[str], values: list[str], columns: int = 2) -> Spec:
     return {
         "field": field,
         "type": "nominal",
         "scale": {"domain": domain, "range": values},
-        "legend": {"orient": "bottom", "title": None, "columns": 3, "symbolOpacity": 1},
+        "legend": {"orient": "bottom", "title": None, "columns": columns, "symbolOpacity": 1},
     }

@@ -51,8 +51,8 @@ def signed(value: float | None) -> str:
 
 
 def words(name: str) -> str:
-    """Example: "not_assessed" -> "not assessed"."""
-    return name.replace("_", " ")
+    """Example: "not_assessed" -> "not assessed". A rollback is an event of the release that it made live again."""
+    return name.replace("rolled_back", "rolled back to").replace("_", " ")
 
 
 def duration(length: float | timedelta | None) -> str:

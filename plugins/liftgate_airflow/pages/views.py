@@ -53,7 +53,7 @@ def router() -> Any:
         found = reading.release_page(kb, n, against)
         checks = found.judged.verdict.checks if found.judged else ()
         intervals = plots.interval_plots(checks)
-        return page("release.html", root(request), kb=kb, found=found, intervals=intervals)
+        return page("release.html", root(request), kb=kb, found=found, intervals=intervals, shown=plots.SHOWN)
 
     @of_one.get("/ledger")
     def ledger(kb: str, wanted: Annotated[EventFilter, Query()], request: Request) -> str:

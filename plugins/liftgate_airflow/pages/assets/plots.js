@@ -2,7 +2,7 @@
 (() => {
   const axis = { labelColor: "var(--ink)", titleColor: "var(--ink)", domainColor: "var(--edge)", tickColor: "var(--edge)", gridColor: "var(--line)" };
   const config = {
-    font: "inherit",
+    font: "system-ui, sans-serif",
     background: null,
     axis: { ...axis, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" },
     legend: { labelColor: "var(--ink)", labelFontSize: 12 },
