@@ -204,10 +204,26 @@ CREATE TABLE public.listed_documents (
     updated_at timestamp with time zone NOT NULL,
     groups text[] NOT NULL,
     version text,
-    opened boolean DEFAULT false NOT NULL
+    opened boolean DEFAULT false NOT NULL,
+    undecided boolean DEFAULT false NOT NULL,
+    source_groups text[]
 );
 
 COMMENT ON COLUMN public.listed_documents.version IS 'Content hash, where this listing or an earlier one had to open the document to settle a move.';
+
+COMMENT ON COLUMN public.listed_documents.undecided IS 'Who may read it stands in the document or beside it, or comes after that.';
+
+COMMENT ON COLUMN public.listed_documents.source_groups IS 'What the source says of an undecided document; null where it says nothing.';
+
+CREATE TABLE public.listed_sidecars (
+    serial bigint NOT NULL,
+    source text NOT NULL,
+    uri text NOT NULL,
+    version_hint text NOT NULL,
+    size_bytes bigint NOT NULL
+);
+
+COMMENT ON TABLE public.listed_sidecars IS 'Files of a listing that say who may read the document beside them, and are none themselves.';
 
 CREATE TABLE public.listings (
     serial bigint NOT NULL,
@@ -382,6 +398,17 @@ COMMENT ON TABLE public.runs IS 'What a run works with: its configuration, froze
 
 COMMENT ON COLUMN public.runs.run_id IS 'The DAG and its run, as in kb_handbook:scheduled__2026-01-01T02:00:00+00:00.';
 
+CREATE TABLE public.said_groups (
+    kb text NOT NULL,
+    source text NOT NULL,
+    uri text NOT NULL,
+    version_hint text NOT NULL,
+    groups text[],
+    problem text
+);
+
+COMMENT ON TABLE public.said_groups IS 'What that version of a document or sidecar says; groups are null where it says nothing. With a problem, nobody may read.';
+
 CREATE TABLE public.tuning_sets (
     digest text NOT NULL,
     kb text NOT NULL,
@@ -476,6 +503,9 @@ ALTER TABLE ONLY public.generations
 ALTER TABLE ONLY public.listed_documents
     ADD CONSTRAINT listed_documents_pkey PRIMARY KEY (serial, source, uri);
 
+ALTER TABLE ONLY public.listed_sidecars
+    ADD CONSTRAINT listed_sidecars_pkey PRIMARY KEY (serial, source, uri);
+
 ALTER TABLE ONLY public.listings
     ADD CONSTRAINT listings_pkey PRIMARY KEY (serial);
 
@@ -499,6 +529,9 @@ ALTER TABLE ONLY public.releases
 
 ALTER TABLE ONLY public.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
+
+ALTER TABLE ONLY public.said_groups
+    ADD CONSTRAINT said_groups_pkey PRIMARY KEY (kb, source, uri);
 
 ALTER TABLE ONLY public.tuning_sets
     ADD CONSTRAINT tuning_sets_pkey PRIMARY KEY (digest);
@@ -534,6 +567,8 @@ CREATE UNIQUE INDEX one_open_generation ON public.generations USING btree (kb) W
 
 CREATE INDEX plans_of_a_run ON public.plans USING btree (kb, run_id, id);
 
+CREATE INDEX undecided_documents ON public.listed_documents USING btree (serial, source, uri) WHERE undecided;
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_history();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.releases FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_history();
@@ -557,6 +592,9 @@ ALTER TABLE ONLY public.generations
 
 ALTER TABLE ONLY public.listed_documents
     ADD CONSTRAINT listed_documents_serial_fkey FOREIGN KEY (serial) REFERENCES public.listings(serial) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.listed_sidecars
+    ADD CONSTRAINT listed_sidecars_serial_fkey FOREIGN KEY (serial) REFERENCES public.listings(serial) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.manifest
     ADD CONSTRAINT manifest_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES public.collections(id);

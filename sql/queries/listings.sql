@@ -4,8 +4,9 @@ INSERT INTO listings (kb, run_id) VALUES (:kb, :run_id) RETURNING serial;
 
 -- name: add_listed_documents*!
 -- Write down what a source holds.
-INSERT INTO listed_documents (serial, source, uri, version_hint, size_bytes, updated_at, groups)
-VALUES (:serial, :source, :uri, :version_hint, :size_bytes, :updated_at, :groups);
+INSERT INTO listed_documents
+       (serial, source, uri, version_hint, size_bytes, updated_at, groups, undecided, source_groups)
+VALUES (:serial, :source, :uri, :version_hint, :size_bytes, :updated_at, :groups, :undecided, :source_groups);
 
 -- name: finish_listing(serial, error)!
 -- The listing ended; with an error if it broke off.
@@ -42,5 +43,8 @@ SELECT serial FROM listings
  WHERE kb = :kb AND finished_at IS NOT NULL AND error IS NULL ORDER BY serial DESC LIMIT 1;
 
 -- name: listed_versions(serial, sources)
--- Versions and groups of the documents of some sources, as a listing holds them.
-SELECT source, uri, version_hint, groups FROM listed_documents WHERE serial = :serial AND source = ANY(:sources);
+-- Versions and groups of the documents of some sources, as their sources listed them, and versions of sidecars.
+SELECT source, uri, version_hint, CASE WHEN undecided THEN coalesce(source_groups, '{}') ELSE groups END AS groups
+  FROM listed_documents WHERE serial = :serial AND source = ANY(:sources)
+ UNION ALL
+SELECT source, uri, version_hint, '{}' FROM listed_sidecars WHERE serial = :serial AND source = ANY(:sources);

@@ -33,7 +33,7 @@ def _own_purposes(block: type[BaseModel]) -> dict[str, str]:
     body = ast.parse(dedent(inspect.getsource(block))).body[0]
     statements = body.body if isinstance(body, ast.ClassDef) else []
     return {
-        field.target.id: text.value.value
+        field.target.id: " ".join(text.value.value.split())
         for field, text in pairwise(statements)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.tree import SyntaxTreeNode
 
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+FRONT_MATTER = re.compile(r"\A---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 
 
 def parse_markdown(data: bytes, uri: str) -> list[Element]:
@@ -26,7 +26,7 @@ def parse_markdown(data: bytes, uri: str) -> list[Element]:
     from markdown_it.tree import SyntaxTreeNode
 
     text, outline = decode(data, uri), Outline()
-    if front_matter := _FRONT_MATTER.match(text):
+    if front_matter := FRONT_MATTER.match(text):
         outline.add("text", front_matter.group(1))
         text = text[front_matter.end() :]
     for node in SyntaxTreeNode(_reader().parse(text)).children:

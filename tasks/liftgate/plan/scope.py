@@ -6,7 +6,7 @@ from typing import Any
 
 from liftgate.plan.planned import Change
 from liftgate.runs import Scope
-from liftgate.sources.source import path_pattern
+from liftgate.sources.patterns import path_pattern
 
 
 def in_scope(scope: Scope, row: dict[str, Any]) -> bool:

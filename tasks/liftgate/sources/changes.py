@@ -64,9 +64,9 @@ def look(config: KnowledgeBase, connections: Connections, names: Collection[str]
     """List the sources of these names. Raises SourceError where that breaks off."""
     sources = sources_of(config, connections)
     return _seen(
-        (name, listed.uri, listed.version_hint, listed.groups or ())
+        (name, entry.listed.uri, entry.listed.version_hint, entry.listed.groups or ())
         for name in names
-        for listed in sources[name].list()
+        for entry in sources[name].entries()
     )
 
 

@@ -11,6 +11,7 @@ from liftgate.database import queries
 from liftgate.errors import SourceError
 from liftgate.runs import Run
 from liftgate.sources.connections import Connections
+from liftgate.sources.deciding import decide_undecided
 from liftgate.sources.source import Source
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def list_sources(runtime: Runtime, run: Run) -> int:
     with runtime.database.transaction() as connection:
         serial: int = queries().start_listing(connection, kb=run.kb, run_id=run.run_id)
     error = _write_down(runtime, run.config, serial)
+    error = decide_undecided(runtime, run, serial, sources_of(run.config, runtime.connections), error)
     with runtime.database.transaction() as connection:
         queries().finish_listing(connection, serial=serial, error=error)
         queries().keep_known_versions(connection, kb=run.kb, serial=serial)
@@ -54,13 +56,15 @@ def _write_down(runtime: Runtime, config: KnowledgeBase, serial: int) -> str | N
         if not some:
             break
         with runtime.database.transaction() as connection:
-            queries().add_listed_documents(connection, some)
+            queries().add_listed_documents(connection, [row for row in some if not row["sidecar"]])
+            queries().add_listed_sidecars(connection, [row for row in some if row["sidecar"]])
     return error
 
 
 def _rows(config: KnowledgeBase, serial: int, connections: Connections) -> Iterator[dict[str, Any]]:
     for source in sources_of(config, connections).values():
-        for listed in source.list():
+        for listed, undecided, sidecar in source.entries():
+            groups = None if listed.groups is None else list(listed.groups)
             yield {
                 "serial": serial,
                 "source": source.name,
@@ -68,5 +72,8 @@ def _rows(config: KnowledgeBase, serial: int, connections: Connections) -> Itera
                 "version_hint": listed.version_hint,
                 "size_bytes": listed.size_bytes,
                 "updated_at": listed.updated_at,
-                "groups": list(listed.groups or ()),
+                "groups": [] if undecided else groups,
+                "undecided": undecided,
+                "source_groups": groups if undecided else None,
+                "sidecar": sidecar,
             }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 from liftgate.config.access import Access
 from liftgate.config.sources import SourceBlock
 from liftgate.errors import LiftgateError, SourceError
 from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Listed
+from liftgate.sources.patterns import path_pattern
+from liftgate.sources.words import GroupRules
 
 
 class Reader(Protocol):
@@ -26,6 +27,14 @@ class Reader(Protocol):
         ...
 
 
+class Entry(NamedTuple):
+    """An entry of a listing. Undecided: its groups are those of the source alone, for now."""
+
+    listed: Listed
+    undecided: bool = False
+    sidecar: bool = False
+
+
 class Source:
     """A source of a knowledge base: what its kind lists, as far as it is included, with the groups of each document."""
 
@@ -35,15 +44,22 @@ class Source:
         self._connections = connections
         self._reader: Reader | None = None
         self._include = tuple(path_pattern(include) for include in block.include)
-        self._rules = tuple((path_pattern(rule.path), rule.groups) for rule in access.rules)
-        self._default_groups = access.default_groups
+        self._groups = GroupRules(access)
 
     def list(self) -> Iterator[Listed]:
         """Every included document, streamed. Raises SourceError where it breaks off."""
+        return (entry.listed for entry in self.entries() if not entry.sidecar)
+
+    def entries(self) -> Iterator[Entry]:
+        """The same, with the sidecars, and with what is decided of who may read."""
         try:
             for listed in self._kind().list():
-                if any(pattern.match(listed.uri) for pattern in self._include):
-                    yield replace(listed, groups=self._groups(listed.uri))
+                if self._groups.is_sidecar(listed.uri):
+                    yield Entry(replace(listed, groups=()), sidecar=True)
+                elif any(pattern.match(listed.uri) for pattern in self._include):
+                    groups = self._groups.decided(listed.uri, listed.groups)
+                    undecided = groups is None
+                    yield Entry(replace(listed, groups=listed.groups if undecided else groups), undecided)
         except LiftgateError:
             raise
         except Exception as error:
@@ -63,25 +79,8 @@ class Source:
             self._reader = self._block.open(self._connections)
         return self._reader
 
-    def _groups(self, uri: str) -> tuple[str, ...]:
-        groups = next((groups for pattern, groups in self._rules if pattern.match(uri)), self._default_groups)
-        return tuple(sorted(set(groups)))
-
     def _broken(self, expected: str, error: Exception) -> str:
         return (
             f"Expected source {self.name} ({self._block.type}) {expected}, found {type(error).__name__}: {error}. "
             "Check its address, path and credentials; a retry may help."
         )
-
-
-@lru_cache(maxsize=1024)
-def path_pattern(glob: str) -> Any:
-    """A path pattern as a regular expression: `*` stays within a folder, `**` crosses folders.
-
-    Example: `finance/**` matches `finance/2025/budget.md` and not `hr/finance.md`.
-    """
-    import re
-
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
-    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(meaning.get(piece, re.escape(piece)) for piece in pieces) + r"\Z")

@@ -10,7 +10,7 @@ from liftgate.errors import DocumentChanged, SourceError
 from liftgate.sources import Source, doc_id
 from liftgate.sources.connections import connection_from_environment
 from liftgate.sources.kinds.folder import Folder
-from liftgate.sources.source import path_pattern
+from liftgate.sources.patterns import path_pattern
 
 
 def folder(path: Path, *, rules: tuple[AccessRule, ...] = (), include: tuple[str, ...] = ("**/*",)) -> Source:

@@ -1,0 +1,3 @@
+DROP TABLE said_groups;
+ALTER TABLE listed_documents DROP COLUMN source_groups, DROP COLUMN undecided;
+DROP TABLE listed_sidecars;

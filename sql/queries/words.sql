@@ -1,0 +1,53 @@
+-- name: add_listed_sidecars*!
+-- Write down a file that says who may read the document beside it.
+INSERT INTO listed_sidecars (serial, source, uri, version_hint, size_bytes)
+VALUES (:serial, :source, :uri, :version_hint, :size_bytes);
+
+-- name: forget_undecided(serial)!
+-- As if they had not been listed, so that their access stays as it is.
+DELETE FROM listed_documents WHERE serial = :serial AND undecided;
+
+-- name: unknown_words(kb, serial, endings, after_source, after_uri, most)
+-- Sidecars, and undecided documents with one of these endings, in versions that nobody has opened for their groups.
+SELECT asked.* FROM (
+    SELECT source, uri, version_hint, size_bytes, true AS sidecar FROM listed_sidecars WHERE serial = :serial
+     UNION ALL
+    SELECT source, uri, version_hint, size_bytes, false FROM listed_documents
+     WHERE serial = :serial AND undecided AND lower(uri) LIKE ANY(:endings)) asked
+  LEFT JOIN said_groups said ON said.kb = :kb
+        AND (said.source, said.uri, said.version_hint) = (asked.source, asked.uri, asked.version_hint)
+ WHERE said.uri IS NULL AND (asked.source, asked.uri) > (:after_source, :after_uri)
+ ORDER BY asked.source, asked.uri LIMIT :most;
+
+-- name: remember_words*!
+-- What a version of a document or sidecar says.
+INSERT INTO said_groups (kb, source, uri, version_hint, groups, problem)
+VALUES (:kb, :source, :uri, :version_hint, :groups, :problem)
+    ON CONFLICT (kb, source, uri) DO UPDATE
+   SET version_hint = excluded.version_hint, groups = excluded.groups, problem = excluded.problem;
+
+-- name: undecided_documents(kb, serial, suffix, after_source, after_uri, most)
+-- Undecided documents with what they and their sidecars say; `..._known` is false where nobody could find out.
+SELECT d.source, d.uri, d.source_groups, s.uri IS NOT NULL AS has_sidecar,
+       beside.uri IS NOT NULL AS sidecar_known, beside.groups AS sidecar_groups, beside.problem AS sidecar_problem,
+       own.uri IS NOT NULL AS own_known, own.groups AS own_groups, own.problem AS own_problem
+  FROM listed_documents d
+  LEFT JOIN listed_sidecars s ON s.serial = d.serial AND (s.source, s.uri) = (d.source, d.uri || :suffix)
+  LEFT JOIN said_groups beside ON beside.kb = :kb
+        AND (beside.source, beside.uri, beside.version_hint) = (s.source, s.uri, s.version_hint)
+  LEFT JOIN said_groups own ON own.kb = :kb
+        AND (own.source, own.uri, own.version_hint) = (d.source, d.uri, d.version_hint)
+ WHERE d.serial = :serial AND d.undecided AND (d.source, d.uri) > (:after_source, :after_uri)
+ ORDER BY d.source, d.uri LIMIT :most;
+
+-- name: decide_groups*!
+-- The groups of an undecided document.
+UPDATE listed_documents SET groups = :groups WHERE serial = :serial AND source = :source AND uri = :uri;
+
+-- name: forget_words_of_gone(kb, serial)!
+-- What is not listed any more says nothing.
+DELETE FROM said_groups said WHERE kb = :kb
+   AND NOT EXISTS (SELECT FROM listed_documents l
+                    WHERE l.serial = :serial AND (l.source, l.uri) = (said.source, said.uri))
+   AND NOT EXISTS (SELECT FROM listed_sidecars l
+                    WHERE l.serial = :serial AND (l.source, l.uri) = (said.source, said.uri));

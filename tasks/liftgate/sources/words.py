@@ -1,0 +1,102 @@
+"""What says who may read a document: path rules, its source, a file beside it, or its own front matter."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import yaml
+
+from liftgate.config.access import Access, Origin
+from liftgate.errors import DocumentUnreadable
+from liftgate.parsing.decoding import decode
+from liftgate.parsing.markdown import FRONT_MATTER
+from liftgate.sources.patterns import path_pattern
+
+SIDECAR_SUFFIX = ".access.yaml"
+SIDECAR_BYTES = 65_536
+FRONT_MATTER_ENDINGS = (".md", ".markdown")
+
+Groups = tuple[str, ...]
+
+
+class Words(NamedTuple):
+    """What a sidecar or a front matter says. Groups are None where it says nothing; with a problem nobody may read."""
+
+    groups: Groups | None = None
+    problem: str | None = None
+
+
+class GroupRules:
+    """The access block, looked up once: the first origin in its order that says something decides."""
+
+    def __init__(self, access: Access):
+        self._order = access.groups_from
+        self._rules = tuple((path_pattern(rule.path), rule.groups) for rule in access.rules)
+        self._default = access.default_groups
+
+    def is_sidecar(self, uri: str) -> bool:
+        """Whether it is a file that only says who may read another."""
+        return "sidecar" in self._order and uri.endswith(SIDECAR_SUFFIX)
+
+    def decided(self, uri: str, of_source: Groups | None) -> Groups | None:
+        """The groups, as far as no document has to be opened for them. None: one has to be."""
+        for origin in self._order:
+            if origin in ("sidecar", "front_matter"):
+                return None
+            if (groups := self._cheap(origin, uri, of_source)) is not None:
+                return _sorted(groups)
+        return _sorted(self._default)
+
+    def decide(self, uri: str, of_source: Groups | None, words: dict[Origin, Words]) -> Groups:
+        """The groups, with what the sidecar and the front matter say."""
+        for origin in self._order:
+            found = words.get(origin, Words(self._cheap(origin, uri, of_source)))
+            if found.problem is not None:
+                return ()
+            if found.groups is not None:
+                return _sorted(found.groups)
+        return _sorted(self._default)
+
+    def _cheap(self, origin: Origin, uri: str, of_source: Groups | None) -> Groups | None:
+        if origin == "rules":
+            return next((groups for pattern, groups in self._rules if pattern.match(uri)), None)
+        return of_source if origin == "source" else None
+
+
+def words_of_sidecar(data: bytes, uri: str) -> Words:
+    """Example: b"groups: [hr, board]" -> groups ("board", "hr")"""
+    try:
+        return _words(decode(data, uri), uri)
+    except DocumentUnreadable as error:
+        return Words(problem=str(error))
+
+
+def words_of_document(data: bytes, uri: str) -> Words:
+    """What stands between the two lines of dashes at its beginning."""
+    try:
+        text = decode(data, uri)
+    except DocumentUnreadable as error:
+        return Words(problem=str(error))
+    found = FRONT_MATTER.match(text)
+    if found:
+        return _words(found.group(1), uri, may_be_silent=True)
+    if text.startswith("---\n") and "\ngroups:" in text:
+        return Words(problem=f"Expected the front matter of {uri} to end with a line of dashes, found none. Add it.")
+    return Words()
+
+
+def _words(text: str, uri: str, may_be_silent: bool = False) -> Words:
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return Words(problem=f"Expected YAML with `groups` in {uri}, found {error}. Correct it.")
+    if may_be_silent and not (isinstance(found, dict) and "groups" in found):
+        return Words()
+    groups = found.get("groups") if isinstance(found, dict) else None
+    if not isinstance(groups, list) or not all(isinstance(group, str) and group for group in groups):
+        return Words(problem=f"Expected `groups` in {uri} to be a list of names, found {groups!r:.80}. Correct it.")
+    return Words(_sorted(groups))
+
+
+def _sorted(groups: Any) -> Groups:
+    return tuple(sorted(set(groups)))
