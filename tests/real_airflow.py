@@ -68,6 +68,12 @@ class Real:
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task_id}/logs/1"
         return json.dumps(self.api._call("GET", path, params={"full_content": True}))
 
+    def names(self, run_id: str, task_id: str) -> list[str]:
+        """What the page calls the mapped tasks of a task."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances"
+        found = self.api._call("GET", path, params={"limit": 100})["task_instances"]
+        return [str(one["rendered_map_index"]) for one in found if one["task_id"] == task_id]
+
     def task(self, run_id: str, task_id: str) -> str:
         return next((task.state for task in self.api.tasks(DAG, run_id) if task.task_id == task_id), "none")
 

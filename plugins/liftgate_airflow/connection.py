@@ -25,8 +25,8 @@ def runtime_from_connection() -> Runtime:
     connection = Connection.get(CONNECTION_ID)
     extras = connection.extra_dejson
     for name, settings_of_server in SERVERS.items():
-        if name in extras:
-            server = Connection.get(extras.pop(name))
+        if conn_id := extras.pop(name, None):
+            server = Connection.get(conn_id)
             extras |= settings_of_server(server, server.extra_dejson)
     return _runtime(connection, extras)
 
@@ -36,7 +36,7 @@ async def async_runtime_from_connection() -> Runtime:
     from airflow.sdk import Connection
 
     connection = await Connection.async_get(CONNECTION_ID)
-    return _runtime(connection, _without_servers(await connection.aextra_dejson()))
+    return _runtime(connection, without_servers(await connection.aextra_dejson()))
 
 
 def database_in_api_server() -> Database:
@@ -46,7 +46,7 @@ def database_in_api_server() -> Database:
     from liftgate.database import Database
 
     connection = Connection.get_connection_from_secrets(CONNECTION_ID)
-    return Database(settings_of(connection, _without_servers(connection.extra_dejson)).database_url)
+    return Database(settings_of(connection, without_servers(connection.extra_dejson)).database_url)
 
 
 def cluster(conn_id: str) -> ApiClient:
@@ -107,7 +107,8 @@ SERVERS: dict[str, Callable[[Connection, dict[str, Any]], dict[str, Any]]] = {
 """In the extras of liftgate_database: ids of connections to servers, and how each is read."""
 
 
-def _without_servers(extras: dict[str, Any]) -> dict[str, Any]:
+def without_servers(extras: dict[str, Any]) -> dict[str, Any]:
+    """The extras for whoever needs the database alone."""
     return {name: value for name, value in extras.items() if name not in SERVERS}
 
 
@@ -120,6 +121,8 @@ def settings_of(connection: Connection, extras: dict[str, Any]) -> Settings:
     from liftgate.errors import ConfigurationError
     from liftgate.settings import Settings
 
+    # A field of the form that was left empty means the default.
+    extras = {name: value for name, value in extras.items() if value not in (None, "")}
     own = {name: extras[name] for name in Settings.model_fields if name in extras}
     if "files_url" not in own:
         raise ConfigurationError(

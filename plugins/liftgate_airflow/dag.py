@@ -21,6 +21,8 @@ from liftgate_airflow.step import RETRIES
 if TYPE_CHECKING:
     from liftgate.config.knowledge_base import KnowledgeBase
 
+KINDS = ("kb", "prompt", "adapter", "approve", "roll_back", "resume", "housekeeping", "")
+"""What the ids of our DAGs begin with; it is a tag of each."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Backfills reach no further back than this."""
 
@@ -29,12 +31,17 @@ def liftgate_dag(
     dag_id: str,
     *,
     page: str | None,
-    owner: str = "liftgate",
-    pool: str = "default_pool",
+    of: KnowledgeBase | None = None,
+    kb: str | None = None,
     max_active_runs: int = 1,
     **options: Any,
 ) -> DAG:
-    """A DAG that runs once at a time (unless said otherwise), never catches up, and retries what a retry can help."""
+    """A DAG that runs once at a time (unless said otherwise), never catches up, and retries what a retry can help.
+
+    of: the knowledge base that it is about, whose owner and pool it has; kb: the name of one, where only that is known.
+    """
+    owner, pool = (of.owner, of.pool) if of else ("liftgate", "default_pool")
+    kind, about = next(kind for kind in KINDS if dag_id.startswith(kind)), of.name if of else kb
     return DAG(
         dag_id=dag_id,
         doc_md=cleandoc(page or ""),
@@ -42,7 +49,8 @@ def liftgate_dag(
         catchup=False,
         max_active_runs=max_active_runs,
         default_args={"owner": owner, "pool": pool, **RETRIES},
-        tags=["liftgate"],
+        tags=["liftgate", kind, *([about] if about else [])],
+        owner_links={of.owner: of.owner_link} if of and of.owner_link else {},
         **options,
     )
 

@@ -33,6 +33,8 @@ RETRIES: dict[str, Any] = {
                         "ModelServerRefused",
                         "ValidationFailed",
                         "EvidenceRefused",
+                        "CollectionMissing",
+                        "ArtifactCorrupt",
                         "PromotionRefused",
                         "JobRefused",
                         "JobFailedForGood",
@@ -47,11 +49,24 @@ RETRIES: dict[str, Any] = {
 """A source or a database that does not answer is worth a retry; what a person has to settle is not."""
 
 
-def step(path: str, *names: str, kind: Callable[..., Any] = task, skip_on: str | None = None, **options: Any) -> Any:
+MAP_NAME = "map_name"
+"""Where a mapped task's own name is, for its `map_index_template`."""
+
+
+def step(
+    path: str,
+    *names: str,
+    kind: Callable[..., Any] = task,
+    skip_on: str | None = None,
+    named_by: str | None = None,
+    then: Callable[..., None] | None = None,
+    **options: Any,
+) -> Any:
     """A task that calls `function(runtime, run, ...)` of the library with what it is given.
 
     `names` are the parameters that are given by name, as `.expand` does. `kind` is `task` or one of its variants. A
-    step that returns `skip_on` ends skipped, so that it emits no asset event.
+    step that returns `skip_on` ends skipped, so that it emits no asset event. `named_by` is a function of the library
+    that is given the same and returns what Airflow calls a mapped task. `then` is called after the step.
 
     Example: step("liftgate.access.apply_access", pool="light")()
     """
@@ -59,7 +74,12 @@ def step(path: str, *names: str, kind: Callable[..., Any] = task, skip_on: str |
 
     def call(*given: Any, **named: Any) -> Any:
         context = get_current_context()
-        result = call_step(path, run_key(context), *given, **named)
+        key = run_key(context)
+        if named_by is not None:
+            context[MAP_NAME] = call_step(named_by, key, *given, **named)  # type: ignore[literal-required]
+        result = call_step(path, key, *given, **named)
+        if then is not None:
+            then(context, key, *given)
         if skip_on is not None and result == skip_on:
             raise AirflowSkipException(f"{name} ended {result}.")
         return result
@@ -67,6 +87,8 @@ def step(path: str, *names: str, kind: Callable[..., Any] = task, skip_on: str |
     call.__name__ = name
     call.__doc__ = f"`{name}` of `{module}`"
     call.__signature__ = _signature(names)  # type: ignore[attr-defined]
+    if named_by is not None:
+        options["map_index_template"] = f"{{{{ {MAP_NAME} }}}}"
     return kind(task_id=name, doc_md=call.__doc__, multiple_outputs=False, **options)(call)
 
 

@@ -37,6 +37,12 @@ SELECT * FROM plans WHERE kb = :kb AND run_id = :run_id ORDER BY id DESC LIMIT 1
 -- The numbers of a plan's batches.
 SELECT DISTINCT batch FROM plan_items WHERE plan_id = :plan_id ORDER BY batch;
 
+-- name: extent_of_batch(plan_id, batch)^
+-- Where a batch lies in its plan.
+SELECT count(*) FILTER (WHERE batch < :batch) AS before, count(*) FILTER (WHERE batch = :batch) AS documents,
+       count(*) AS total, min(uri) FILTER (WHERE batch = :batch) AS first_uri
+  FROM plan_items WHERE plan_id = :plan_id;
+
 -- name: items_of_batch(plan_id, batch)
 -- The documents of a batch that are not done yet, with what the listing says of them.
 SELECT i.source, i.uri, i.action, l.version_hint, l.size_bytes, l.updated_at, l.groups, l.version

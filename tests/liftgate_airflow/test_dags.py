@@ -204,3 +204,28 @@ def test_plugin_is_registered_once() -> None:
 def test_code_in_the_plugins_folder_is_not_executed_as_plugins() -> None:
     plugins = Path(__file__).parents[2] / "plugins"
     assert (plugins / ".airflowignore").read_text().split() == ["liftgate_airflow"]
+
+
+def test_every_dag_is_tagged_with_its_kind_and_its_knowledge_base(dags: dict[str, Any]) -> None:
+    assert dags["kb_handbook"].tags == {"liftgate", "kb", "handbook"}
+    assert dags["roll_back_handbook"].tags == {"liftgate", "roll_back", "handbook"}
+    assert dags["housekeeping"].tags == {"liftgate", "housekeeping"}
+
+
+def test_owner_leads_somewhere_where_the_file_says_so(bundle: Path, parsed: Parsed) -> None:
+    file = bundle / "knowledge_bases" / "handbook.yaml"
+    file.write_text(file.read_text() + "owner_link: https://example.com/people-team\n")
+    assert parsed(bundle)["kb_handbook"].owner_links == {"people-team": "https://example.com/people-team"}
+    file.write_text(file.read_text().replace("https://", "no address "))
+    assert parsed(bundle)["kb_handbook"].task_ids == ["configuration_is_valid"]
+
+
+def test_graph_is_boxed_for_readers_while_tasks_keep_their_ids(dags: dict[str, Any]) -> None:
+    groups = {name: set(group.children) for name, group in dags["kb_handbook"].task_group_dict.items() if name}
+    assert groups["index"] >= {"wait_for_turn", "plan_changes", "index_changes", "close_generation", "release_turn"}
+    assert groups["judge"] >= {"validate_chunks", "evaluate"}
+    assert groups["settle"] >= {"decide", "promote", "notify"}
+
+
+def test_every_pool_that_a_file_names_is_tried_by_housekeeping(dags: dict[str, Any]) -> None:
+    assert dags["housekeeping"].get_task("pool_models.take_a_slot").pool == "models"

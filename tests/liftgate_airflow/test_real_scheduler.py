@@ -55,6 +55,7 @@ def test_by_the_clock_one_run_makes_up_for_all_missed_ones_and_waits_for_its_tur
     cost = real.ended(first)
     assert (cost.kind, cost.opened) == ("index", 6)
     assert real.runs("scheduled") == [first]
+    assert real.names(first, "index_changes") == ["1-6 of 6: a.md ..."]
 
 
 def test_watcher_starts_one_run_for_a_burst_of_changes_and_a_duplicate_does_nothing(real: Real) -> None:

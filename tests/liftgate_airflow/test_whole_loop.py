@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import psycopg
 import pytest
 import yaml
+from webhooks import Receiver, receiving
 
 from liftgate.releases.rollback import resume, roll_back
 from liftgate.runs import Allowances, Scope, freeze_configuration
@@ -48,6 +49,7 @@ class Installation:
     bundle: Path
     runtime: Runtime
     parse: Callable[[Path], dict[str, Any]]
+    receiver: Receiver
 
     @property
     def file(self) -> Path:
@@ -132,9 +134,10 @@ def installation(server_url: str, airflow_metadata: Path, tmp_path_factory: pyte
     def parse(bundle: Path) -> dict[str, Any]:
         return dict(DagBag(bundle, bundle_path=bundle).dags)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, receiving() as receiver:
         patch.setenv("AIRFLOW_CONN_LIFTGATE_DATABASE", json.dumps(address))
-        yield Installation(bundle, runtime, parse)
+        patch.setenv("AIRFLOW_CONN_CHAT", receiver.connection)
+        yield Installation(bundle, runtime, parse, receiver)
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("DROP DATABASE loop WITH (FORCE)")
 
@@ -167,6 +170,7 @@ def _write(bundle: Path, folder: Path) -> None:
         "questions": {"file": str(folder / "questions.jsonl")},
         "gate": {"floors": {"recall": 0.7}, "guards": [{"metric": "recall"}]},
         "answers": {"prompt": str(folder / "prompt.md")},
+        "notify": [{"when": ["brake", "rolled_back", "held", "rejected"], "conn_id": "chat"}],
     }
     (bundle / "knowledge_bases" / "small.yaml").write_text(yaml.safe_dump(configuration))
 
@@ -194,6 +198,8 @@ def test_brake_fails_at_the_first_try_and_its_param_lets_it_pass(installation: I
     assert (state, tasks["plan_changes"], tasks["release_turn"]) == ("failed", "failed", "success")
     assert installation.tries("kb_small", "plan_changes") == 1
     assert installation.live() == 1
+    ((occasion, text),) = installation.receiver.told()
+    assert (occasion, "allow_opened_up_to: 32" in text) == ("brake", True)
     state, tasks = installation.run("kb_small", allow_opened_up_to=len(BIRDS))
     assert state == "success", tasks
     assert tasks["index_changes"] == "success"
@@ -233,6 +239,7 @@ def test_rollback_and_resume_by_their_dags(installation: Installation) -> None:
     assert installation.live() == 3
     state, tasks = installation.run("roll_back_small", to_release=1, kind="drill", why="to see that it works")
     assert (state, installation.live()) == ("success", 1)
+    assert installation.receiver.told()[-1][0] == "rolled_back"
     assert set(tasks) == {"roll_back", "needs_verdict"}
     assert installation.run("resume_small", why="seen")[0] == "success"
     state, _ = installation.run("roll_back_small", to_release=99, kind="drill", why="no such release")

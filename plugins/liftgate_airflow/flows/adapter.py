@@ -54,8 +54,7 @@ def adapter(config: Adapter, path: Path) -> DAG:
     with liftgate_dag(
         f"adapter_{config.name}",
         page=adapter.__doc__,
-        owner=base.owner,
-        pool=base.pool,
+        of=base,
         schedule=_schedule(config, base.name),
     ) as dag:
         models = base.models_pool

@@ -64,8 +64,7 @@ def approve(config: KnowledgeBase, path: Path) -> DAG | None:
     with liftgate_dag(
         f"approve_{config.name}",
         page=approve.__doc__,
-        owner=config.owner,
-        pool=config.pool,
+        of=config,
         schedule=None,
         params=PARAMS,
         max_active_runs=QUESTIONS_AT_ONCE,

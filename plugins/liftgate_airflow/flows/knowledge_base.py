@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, chain, task
+from airflow.sdk import DAG, TaskGroup, chain, task
 
+from liftgate_airflow import telling
 from liftgate_airflow.dag import asset, liftgate_dag, on_time_or_event, sources_assets
 from liftgate_airflow.flows.outcome import approval_of, outcome, promotion
 from liftgate_airflow.operators.wait_for_turn import WaitForTurn
@@ -16,7 +17,7 @@ from liftgate_airflow.step import freeze_configuration, step
 if TYPE_CHECKING:
     from liftgate.config.knowledge_base import KnowledgeBase
 
-BATCH = "batch {{ task.op_kwargs['batch'] }}"
+NAME_OF_BATCH = "liftgate.indexing.index_changes.name_of_batch"
 
 
 def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
@@ -60,8 +61,7 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     with liftgate_dag(
         f"kb_{config.name}",
         page=knowledge_base.__doc__,
-        owner=config.owner,
-        pool=config.pool,
+        of=config,
         schedule=on_time_or_event(config.schedule, *sources_assets(config)),
         params=run_params(),
     ) as dag:
@@ -70,19 +70,29 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
         dry = step("liftgate.plan.dry_run.stop_if_dry_run", kind=task.short_circuit)()
         listed = step("liftgate.sources.listing.list_sources")()
         access = step("liftgate.access.apply_access")()
-        turn = WaitForTurn()
-        plan = step("liftgate.plan.plan_changes")()
-        go_on = step("liftgate.plan.stop_if_nothing_to_do", kind=task.short_circuit)()
-        index_changes = step("liftgate.indexing.index_changes", "batch", pool=models, map_index_template=BATCH)
-        indexed = index_changes.expand(batch=plan)
-        closed = step("liftgate.indexing.close_generation")()
-        released = step("liftgate.turns.release_turn")().as_teardown(setups=turn)
-        valid = step("liftgate.validation.steps.validate_chunks", pool=models)()
-        candidate = step("liftgate.releases.propose.propose_candidate", kind=task.short_circuit)()
-        evidence = step("liftgate.evaluation.retrieve_for_questions.retrieve_for_questions", pool=models)(candidate)
-        verdict = step("liftgate.evaluation.evaluate.evaluate")(evidence)
-        promote = promotion(candidate, emits=[asset(config.name, "index"), asset(config.name, "release")])
-        decided = outcome(candidate, promote, approval_of(config, "retrieval"))
+        with _group("index", "Write a candidate generation, as the only writer."):
+            turn = WaitForTurn()
+            plan = step("liftgate.plan.plan_changes", on_failure_callback=telling.on_brake)()
+            go_on = step(
+                "liftgate.plan.stop_if_nothing_to_do", kind=task.short_circuit, then=telling.after_nothing_to_do
+            )()
+            index_changes = step("liftgate.indexing.index_changes", "batch", pool=models, named_by=NAME_OF_BATCH)
+            indexed = index_changes.expand(batch=plan)
+            closed = step("liftgate.indexing.close_generation", then=telling.after_closing)()
+            released = step("liftgate.turns.release_turn")().as_teardown(setups=turn)
+        with _group("judge", "Measure the candidate against what is live."):
+            valid = step("liftgate.validation.steps.validate_chunks", pool=models)()
+            candidate = step("liftgate.releases.propose.propose_candidate", kind=task.short_circuit)()
+            evidence = step("liftgate.evaluation.retrieve_for_questions.retrieve_for_questions", pool=models)(candidate)
+            verdict = step("liftgate.evaluation.evaluate.evaluate")(evidence)
+        with _group("settle", "Do what the verdict says, and tell."):
+            promote = promotion(candidate, emits=[asset(config.name, "index"), asset(config.name, "release")])
+            decided = outcome(candidate, promote, approval_of(config, "retrieval"))
         chain(frozen, dry, listed, access, turn, plan, go_on, indexed, closed, [released, valid])
         chain(valid, candidate, evidence, verdict, decided)
     return dag
+
+
+def _group(name: str, tooltip: str) -> TaskGroup:
+    """A box around tasks for whoever looks at the graph; the tasks keep their ids."""
+    return TaskGroup(name, prefix_group_id=False, tooltip=tooltip)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, TriggerRule, task
 
+from liftgate_airflow import telling
 from liftgate_airflow.step import step
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def outcome(candidate: Any, promote: Any, approve: str | None = None, again: str
     reject = step("liftgate.releases.outcomes.reject")(candidate)
     hold = step("liftgate.releases.outcomes.hold")(candidate)
     ends = [promote, reject, hold, *([_asked(candidate, approve)] if approve else [])]
-    notify = step("liftgate.releases.outcomes.notify", trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)(candidate)
+    notify = step(
+        "liftgate.releases.outcomes.notify",
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        then=telling.after_outcome,
+    )(candidate)
     moved = step(
         "liftgate.releases.outcomes.needs_new_run", kind=task.short_circuit, trigger_rule=TriggerRule.NONE_FAILED
     )(candidate)

@@ -38,9 +38,7 @@ def prompt(config: KnowledgeBase, path: Path) -> DAG:
     - *reject* or *hold* green: the log gives the sentence that decided. `liftgate releases show <name> N` has the rest.
     - A bad prompt is live: trigger `roll_back_<name>`; with part `prompt`, only the prompt goes back.
     """
-    with liftgate_dag(
-        f"prompt_{config.name}", page=prompt.__doc__, owner=config.owner, pool=config.pool, schedule=None
-    ) as dag:
+    with liftgate_dag(f"prompt_{config.name}", page=prompt.__doc__, of=config, schedule=None) as dag:
         candidate = step("liftgate.releases.propose.propose_prompt", kind=task.short_circuit)()
         freeze_configuration(path) >> candidate
         verdict = judged_answers(candidate, config.answers.job, config.models_pool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Context, Param, get_current_context, task
 
+from liftgate_airflow import telling
 from liftgate_airflow.dag import asset, liftgate_dag
 from liftgate_airflow.step import step
 
@@ -45,7 +46,7 @@ def roll_back(kb: str, models_pool: str) -> DAG:
         ),
     }
     with liftgate_dag(
-        f"roll_back_{kb}", page=roll_back.__doc__, schedule=None, params=params, max_active_runs=16
+        f"roll_back_{kb}", page=roll_back.__doc__, kb=kb, schedule=None, params=params, max_active_runs=16
     ) as dag:
 
         @task(task_id="roll_back", outlets=[asset(kb, "release")])
@@ -61,6 +62,7 @@ def roll_back(kb: str, models_pool: str) -> DAG:
             runtime, key = runtime_from_connection(), run_key(context)
             n: int = with_retries(roll_back, runtime, kb, to, by=by, run_id=key, **asked)
             with_retries(freeze_as_before, runtime, kb, key)
+            telling.after_rollback(context, key, n, by, asked["why"])
             return n
 
         n = go_back()
@@ -79,7 +81,7 @@ def resume(kb: str) -> DAG:
     - Red: nothing changed; the message says why.
     - To undo: trigger `roll_back_<name>` again.
     """
-    with liftgate_dag(f"resume_{kb}", page=resume.__doc__, schedule=None, params={"why": WHY}) as dag:
+    with liftgate_dag(f"resume_{kb}", page=resume.__doc__, kb=kb, schedule=None, params={"why": WHY}) as dag:
 
         @task(task_id="resume")
         def go_on() -> None:

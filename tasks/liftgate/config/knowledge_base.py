@@ -11,6 +11,7 @@ from liftgate.config.block import Block
 from liftgate.config.brakes import Brakes, Indexing, Retention
 from liftgate.config.gate import AnswerGate, Gate
 from liftgate.config.ingestion import Ingestion
+from liftgate.config.notify import Notify
 from liftgate.config.questions import Questions
 from liftgate.config.validation import Validation
 from liftgate.config.watch import Watch
@@ -25,6 +26,8 @@ class KnowledgeBase(Block):
     """Lower-case letters, digits and underscores; part of the DAGs' ids."""
     owner: str = "liftgate"
     """Shown in Airflow."""
+    owner_link: str | None = None
+    """Where a click on the owner leads: an http or mailto address."""
     schedule: str = "0 2 * * *"
     """When it runs besides events: cron, in UTC."""
     watch: Watch | None = None
@@ -55,6 +58,10 @@ class KnowledgeBase(Block):
     """A person's word before a release goes live, if it is wanted."""
     answers: Answers
     """The model that answers."""
+    notify: tuple[Notify, ...] = ()
+    """Whom to tell of what."""
+    stale_after_hours: float = Field(default=24, gt=0)
+    """For how long live may be behind its sources before that counts as stale."""
 
     @property
     def watched_sources(self) -> list[str]:

@@ -40,6 +40,20 @@ def index_changes(runtime: Runtime, run: Run, batch: int) -> dict[str, int]:
     return _work_off(runtime, run, where, plan, items)
 
 
+def name_of_batch(runtime: Runtime, run: Run, batch: int) -> str:
+    """What a person calls a batch.
+
+    Example: 65-128 of 230: hr/leave.md ...
+    """
+    with runtime.database.transaction() as connection:
+        plan = newest_plan(connection, run.kb, run.run_id)
+        extent = queries().extent_of_batch(connection, plan_id=plan.id, batch=batch)
+    if not extent["documents"]:
+        return "nothing to write"
+    first, last = extent["before"] + 1, extent["before"] + extent["documents"]
+    return f"{first}-{last} of {extent['total']}: {extent['first_uri']}" + (" ..." if last > first else "")
+
+
 def _require_own(run: Run, target: Generation) -> None:
     """A task that is cleared late may find that another run has taken the generation over."""
     if target.run_id != run.run_id:

@@ -1,0 +1,165 @@
+"""What Airflow's side tells of runs: metrics to its StatsD or OpenTelemetry, and news to people.
+
+Nothing in here may fail a run: whatever goes wrong is printed into the task's log.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseNotifier, Context
+
+    from liftgate.config.knowledge_base import KnowledgeBase
+    from liftgate.config.notify import Notify
+    from liftgate.news import News
+    from liftgate.runs import Run
+    from liftgate.runtime import Runtime
+
+NAMED: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "webhook": ("liftgate_airflow.notifiers.webhook.WebhookNotifier", "conn_id", {}),
+    "email": (
+        "airflow.providers.smtp.notifications.smtp.SmtpNotifier",
+        "smtp_conn_id",
+        {"subject": "{{ news.title }}", "html_content": "<pre>{{ news.text | e }}</pre>"},
+    ),
+    "slack": (
+        "airflow.providers.slack.notifications.slack_webhook.SlackWebhookNotifier",
+        "slack_webhook_conn_id",
+        {"text": "{{ news.title }}\n{{ news.text }}"},
+    ),
+}
+"""Class, its parameter for the connection, and what it says, for each way of telling that has a name."""
+
+Tells = Callable[..., None]
+
+
+def _never_fails(tell: Tells) -> Tells:
+    @wraps(tell)
+    def quietly(*given: Any) -> None:
+        try:
+            tell(*given)
+        except Exception:
+            print(f"Nobody was told, since {tell.__name__} failed:\n{traceback.format_exc()}")
+
+    return quietly
+
+
+@_never_fails
+def after_outcome(context: Context, key: str, candidate: int) -> None:
+    """What became of a candidate, and what the run cost."""
+    from liftgate.news import news_of_outcome
+
+    runtime, run = _run(key)
+    _measure(runtime, run)
+    tell(context, run, news_of_outcome(runtime, run, candidate))
+
+
+@_never_fails
+def after_closing(context: Context, key: str) -> None:
+    """Documents that could not be read."""
+    from liftgate.news import news_of_quarantine
+
+    runtime, run = _run(key)
+    tell(context, run, news_of_quarantine(runtime, run))
+
+
+@_never_fails
+def after_nothing_to_do(context: Context, key: str) -> None:
+    """How long live has been behind its sources: such a run ends here."""
+    _measure(*_run(key))
+
+
+@_never_fails
+def after_housekeeping(context: Context, key: str) -> None:
+    """The same once a day, whether anything ran or not, and to people where it is too long."""
+    from liftgate.news import news_of_staleness
+
+    runtime, run = _run(key)
+    _measure(runtime, run)
+    tell(context, run, news_of_staleness(runtime, run))
+
+
+@_never_fails
+def after_rollback(context: Context, key: str, release: int, by: str, why: str) -> None:
+    """That an earlier release is live again."""
+    from liftgate.news import news_of_rollback
+
+    _, run = _run(key)
+    tell(context, run, news_of_rollback(run, release, by, why))
+
+
+@_never_fails
+def on_brake(context: Context) -> None:
+    """That a brake stopped the run; any other failure is for Airflow to tell."""
+    from liftgate.errors import BrakeApplied
+    from liftgate.news import news_of_brake
+    from liftgate_airflow.step import run_key
+
+    error = context.get("exception")
+    if isinstance(error, BrakeApplied):
+        _, run = _run(run_key(context))
+        tell(context, run, news_of_brake(run, str(error)))
+
+
+def tell(context: Context, run: Run, news: Iterable[News]) -> None:
+    """Tell everybody who asked for news of that occasion."""
+    for one in news:
+        for rule in run.config.notify:
+            if one.occasion in rule.when:
+                print(f"Telling by {rule.using}: {one.title}")
+                _send(rule, {**context, "news": one})
+
+
+def require_notifiers(config: KnowledgeBase) -> None:
+    """Raise ConfigurationError unless every notifier that the configuration names can be made."""
+    for rule in config.notify:
+        notifier(rule)
+
+
+def notifier(rule: Notify) -> BaseNotifier:
+    """The notifier that a rule names. Raises ConfigurationError where there is none."""
+    from importlib import import_module
+
+    from liftgate.errors import ConfigurationError
+
+    path, connection, options = NAMED.get(rule.using, (rule.using, "conn_id", {}))
+    given = {**options, **rule.options, **({connection: rule.conn_id} if rule.conn_id else {})}
+    try:
+        module, _, name = path.rpartition(".")
+        made: BaseNotifier = getattr(import_module(module), name)(**given)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"Expected a notifier at {path} that takes {sorted(given)}, found: {error}. Correct `notify`, or install "
+            "the provider that brings it, such as apache-airflow-providers-slack."
+        ) from error
+    return made
+
+
+@_never_fails
+def _send(rule: Notify, context: Any) -> None:
+    notifier(rule)(context)
+
+
+def _run(key: str) -> tuple[Runtime, Run]:
+    from liftgate.runs import load_run
+    from liftgate_airflow.connection import runtime_from_connection
+
+    runtime = runtime_from_connection()
+    return runtime, load_run(runtime.database, key)
+
+
+def _measure(runtime: Runtime, run: Run) -> None:
+    """Counters and gauges named `liftgate.<name>`, tagged with the knowledge base."""
+    from airflow.sdk.observability import stats
+
+    from liftgate.news import figures
+
+    found, tags = figures(runtime, run), {"knowledge_base": run.kb}
+    stats.incr("liftgate.documents_opened", found.documents_opened, tags=tags)
+    stats.incr("liftgate.chunks_embedded", found.chunks_embedded, tags=tags)
+    stats.gauge("liftgate.documents_quarantined", found.documents_quarantined, tags=tags)
+    stats.gauge("liftgate.seconds_behind", found.seconds_behind, tags=tags)

@@ -1,0 +1,26 @@
+"""Whom to tell of what."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from liftgate.config.block import Block
+
+Occasion = Literal["rejected", "held", "rolled_back", "stale", "quarantined", "brake"]
+
+
+class Notify(Block):
+    """One way of telling. A notifier that fails is logged, and never fails a run."""
+
+    when: tuple[Occasion, ...] = Field(min_length=1)
+    """rejected, held: what became of a candidate. rolled_back: an earlier release is live again. stale: live has been
+    behind its sources for too long, told once a day. quarantined: documents could not be read. brake: a run was
+    stopped."""
+    using: str = "webhook"
+    """webhook, email or slack, or the dotted path of any notifier of Airflow's."""
+    conn_id: str | None = None
+    """The Airflow connection: of the type http for a webhook, smtp for email, slackwebhook for slack."""
+    options: dict[str, Any] = {}
+    """Passed to the notifier, such as `to` for email. Texts are templates that know `news`: `{{ news.text }}`."""

@@ -1,0 +1,93 @@
+"""What is worth telling of a run, in words and in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from liftgate.config.notify import Occasion
+from liftgate.database import queries
+from liftgate.releases.standing import behind_since
+from liftgate.runs import Run
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+NAMED_DOCUMENTS = 20
+"""So many quarantined documents are named in a message; the others are counted."""
+
+
+@dataclass(frozen=True)
+class News:
+    """Something that people asked to be told of."""
+
+    occasion: Occasion
+    kb: str
+    run_id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The numbers of a run. Those of a run that wrote nothing are 0."""
+
+    documents_opened: int
+    chunks_embedded: int
+    documents_quarantined: int
+    seconds_behind: float
+    """How long live has been behind its sources; 0 while it is up to date."""
+
+
+def news_of_outcome(runtime: Runtime, run: Run, candidate: int) -> Iterator[News]:
+    """That a candidate was rejected or is held, with the sentence that decided."""
+    with runtime.database.transaction() as connection:
+        event = queries().last_outcome(connection, kb=run.kb, release=candidate)
+    if event and event["kind"] in ("rejected", "held"):
+        became = "was rejected" if event["kind"] == "rejected" else "is held"
+        title = f"Release {candidate} of {run.kb} {became}"
+        yield News(event["kind"], run.kb, run.run_id, title, event["why"])
+
+
+def news_of_rollback(run: Run, release: int, by: str, why: str) -> Iterator[News]:
+    """That an earlier release is live again."""
+    title, text = f"{run.kb} was rolled back to release {release}", f"By {by}: {why}."
+    yield News("rolled_back", run.kb, run.run_id, title, f"{text} Promotions are on hold until resume_{run.kb}.")
+
+
+def news_of_brake(run: Run, reason: str) -> Iterator[News]:
+    """That a run was stopped before it touched the index."""
+    yield News("brake", run.kb, run.run_id, f"A run of {run.kb} was stopped by a brake", reason)
+
+
+def news_of_quarantine(runtime: Runtime, run: Run) -> Iterator[News]:
+    """Documents that this run was the first to set aside."""
+    with runtime.database.transaction() as connection:
+        rows = list(queries().quarantined_first_by(connection, kb=run.kb, run_id=run.run_id))
+    if rows:
+        lines = [f"{row['uri']}: {row['reason']}" for row in rows[:NAMED_DOCUMENTS]]
+        lines += [f"and {len(rows) - NAMED_DOCUMENTS} more"] if len(rows) > NAMED_DOCUMENTS else []
+        title = f"{len(rows)} document(s) of {run.kb} could not be read"
+        yield News("quarantined", run.kb, run.run_id, title, "\n".join(lines))
+
+
+def news_of_staleness(runtime: Runtime, run: Run, now: datetime | None = None) -> Iterator[News]:
+    """That live has been behind its sources for longer than is all right."""
+    with runtime.database.transaction() as connection:
+        behind = behind_since(connection, run.kb)
+    if behind and (now or datetime.now(UTC)) - behind >= timedelta(hours=run.config.stale_after_hours):
+        text = "Candidates since then were rejected or are held: `liftgate releases list` says why."
+        title = f"Live of {run.kb} has been behind its sources since {behind:%Y-%m-%d %H:%M}"
+        yield News("stale", run.kb, run.run_id, title, text)
+
+
+def figures(runtime: Runtime, run: Run) -> Figures:
+    """What the run cost, and how its knowledge base stands now."""
+    with runtime.database.transaction() as connection:
+        counts = queries().counts_of_run(connection, kb=run.kb, run_id=run.run_id) or {}
+        quarantined = len(list(queries().quarantined(connection, kb=run.kb)))
+        behind = behind_since(connection, run.kb)
+    seconds = (datetime.now(UTC) - behind).total_seconds() if behind else 0.0
+    return Figures(counts.get("opened", 0), counts.get("embedded", 0), quarantined, seconds)

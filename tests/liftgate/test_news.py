@@ -1,0 +1,73 @@
+"""What is worth telling of a run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from small_knowledge_base import SmallKnowledgeBase
+
+from liftgate.indexing.index_changes import name_of_batch
+from liftgate.news import Figures, News, figures, news_of_outcome, news_of_quarantine, news_of_staleness
+from liftgate.releases.ledger import lock_ledger, record
+
+
+def end(kb: SmallKnowledgeBase, release: int, kind: str, why: str) -> None:
+    with kb.runtime.database.transaction() as connection:
+        lock_ledger(connection, kb.name)
+        record(connection, kb.name, kind, by="test", run_id=f"test-{kind}", release=release, why=why)
+
+
+def test_rejected_and_held_candidates_are_told_with_the_sentence_that_decided(kb: SmallKnowledgeBase) -> None:
+    candidate, run = kb.propose(), kb.freeze()
+    assert list(news_of_outcome(kb.runtime, run, candidate)) == []
+    end(kb, candidate, "held", "too few questions")
+    (news,) = news_of_outcome(kb.runtime, run, candidate)
+    title = f"Release 1 of {kb.name} is held"
+    assert news == News("held", kb.name, run.run_id, title, "too few questions")
+    end(kb, candidate, "rejected", "recall is worse")
+    (news,) = news_of_outcome(kb.runtime, run, candidate)
+    assert (news.occasion, news.text) == ("rejected", "recall is worse")
+    end(kb, candidate, "promoted", "measured lift")
+    assert list(news_of_outcome(kb.runtime, run, candidate)) == []
+
+
+def test_document_that_cannot_be_read_is_told_once(kb: SmallKnowledgeBase) -> None:
+    kb.write("broken.md", b"\xff\xfe\x00")
+    kb.write("broken.pdf", b"no pdf")
+    (news,) = news_of_quarantine(kb.runtime, kb.index())
+    assert (news.occasion, news.title) == ("quarantined", f"2 document(s) of {kb.name} could not be read")
+    assert news.text.startswith("broken.md: ")
+    kb.write("new.md", "# New\n\nSomething else.\n")
+    again = kb.index()
+    assert list(news_of_quarantine(kb.runtime, again)) == []
+
+
+def test_live_that_is_behind_for_too_long_is_stale(kb: SmallKnowledgeBase, promoted: Any) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    assert list(news_of_staleness(kb.runtime, kb.freeze())) == []
+    kb.write("new.md", "# New\n\nSomething else.\n")
+    run = kb.index()
+    assert list(news_of_staleness(kb.runtime, run)) == []
+    (news,) = news_of_staleness(kb.runtime, run, datetime.now(UTC) + timedelta(hours=24, seconds=1))
+    assert news.occasion == "stale"
+
+
+def test_figures_are_those_of_the_run_and_of_what_is_live(kb: SmallKnowledgeBase, promoted: Any) -> None:
+    first = kb.index()
+    assert figures(kb.runtime, first) == Figures(2, 2, 0, 0.0)
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.write("new.md", "# New\n\nSomething else.\n")
+    found = figures(kb.runtime, kb.index())
+    assert (found.documents_opened, found.chunks_embedded) == (1, 1)
+    assert found.seconds_behind > 0
+    assert figures(kb.runtime, kb.freeze()).documents_opened == 0
+
+
+def test_batch_has_a_name_that_says_what_is_in_it(kb: SmallKnowledgeBase) -> None:
+    kb.write("more.md", "# More\n\nA third document.\n")
+    kb.write_settings(indexing={"batch_documents": 2})
+    run = kb.start()
+    assert kb.plan(run) == [0, 1]
+    names = [name_of_batch(kb.runtime, run, batch) for batch in (0, 1, 2)]
+    assert names == ["1-2 of 3: leave.md ...", "3-3 of 3: travel.md", "nothing to write"]
