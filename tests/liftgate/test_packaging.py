@@ -10,29 +10,25 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from wheels import ROOT, build_wheel, pip_settings
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 CLI = "import sys; from liftgate.cli import app; sys.exit(app())"
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = ["hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run([sys.executable, "-m", *build], cwd=ROOT, check=True, capture_output=True)
-    (built,) = folder.glob("liftgate-*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder outside the checkout that the wheel is installed into; what it requires is there already."""
     folder = tmp_path_factory.mktemp("installed")
-    install = ["pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder), str(wheel)]
-    subprocess.run([sys.executable, "-m", *install], check=True, capture_output=True)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True, env={**os.environ, **pip_settings(folder)})
     return folder
 
 
