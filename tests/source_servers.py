@@ -22,10 +22,11 @@ Respond = Callable[[BaseHTTPRequestHandler], None]
 
 @dataclass
 class WebServer:
-    """Pages by path; `special` answers a path in its own way. `asked` lists (method, path) of each request."""
+    """Pages by path; `special` answers a path in its own way, `fallback` any other. `asked`: (method, path) of all."""
 
     pages: dict[str, bytes] = field(default_factory=dict)
     special: dict[str, Respond] = field(default_factory=dict)
+    fallback: Respond | None = None
     etags: bool = True
     asked: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
@@ -63,6 +64,8 @@ def web_server() -> Iterator[WebServer]:
                 body = web.pages[self.path]
                 tag = {"etag": f'"{sha256(body).hexdigest()[:12]}"'} if web.etags else {}
                 send(self, 200, body, **tag)
+            elif web.fallback:
+                web.fallback(self)
             else:
                 send(self, 404)
 

@@ -41,6 +41,18 @@ def test_schema_file_equals_the_migrations_applied_in_order(runtime: Runtime) ->
     assert found == SCHEMA.read_text()
 
 
+def test_rolling_migrations_back_and_forth_gives_the_same_schema(runtime: Runtime) -> None:
+    folder = SCHEMA.parent / "migrations"
+    undone = sorted(path for path in folder.glob("*.sql") if path.with_suffix(".rollback.sql").exists())
+    assert undone
+    with psycopg.connect(runtime.database.url) as connection:
+        for path in reversed(undone):
+            connection.execute(path.with_suffix(".rollback.sql").read_bytes())
+        for path in undone:
+            connection.execute(path.read_bytes())
+    assert dumped(runtime.database.url) == SCHEMA.read_text()
+
+
 def test_applying_the_migrations_again_applies_nothing(shared_runtime: Runtime) -> None:
     assert shared_runtime.database.upgrade() == []
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from liftgate.cli.init import TEMPLATES
+
 HEAVY = """
     torch transformers peft sentence_transformers weaviate unstructured great_expectations kubeflow kubernetes
     spacy pandas scipy ir_measures numpy psycopg
@@ -153,6 +155,19 @@ def test_broken_file_becomes_a_red_dag_and_takes_nobody_down(bundle: Path, parse
         assert dags[dag_id].task_ids == ["configuration_is_valid"]
     assert "shedule: there is no such setting" in dags["kb_broken"].doc_md
     assert "ingestion: this setting is required" in dags["kb_broken"].doc_md
+
+
+def test_broken_kind_of_source_takes_nobody_down_who_does_not_use_it(bundle: Path, parsed: Parsed) -> None:
+    (bundle / "sources").mkdir()
+    (bundle / "sources" / "wiki.py").write_text("import nothing_like_it  # for a dag of airflow")
+    (bundle / ".airflowignore").write_text((TEMPLATES / ".airflowignore").read_text())
+    folder = bundle / "knowledge_bases"
+    text = (folder / "handbook.yaml").read_text().replace("name: handbook", "name: wiki", 1)
+    (folder / "wiki.yaml").write_text(text.replace("type: folder", "type: wiki", 1))
+    dags = parsed(bundle)
+    assert dags["kb_wiki"].task_ids == ["configuration_is_valid"]
+    assert "No module named 'nothing_like_it'" in dags["kb_wiki"].doc_md
+    assert "wait_for_turn" in dags["kb_handbook"].task_ids
 
 
 def test_file_must_be_named_like_what_it_configures(bundle: Path, parsed: Parsed) -> None:

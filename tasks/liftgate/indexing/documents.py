@@ -13,6 +13,7 @@ from liftgate.errors import DocumentChanged, DocumentUnreadable, SourceError
 from liftgate.fingerprints import content_hash
 from liftgate.index import VectorIndex
 from liftgate.manifest import Entry, entry_of, twin_of
+from liftgate.parsing import require_size
 from liftgate.pieces import fingerprints_of, pieces_of
 from liftgate.plan.planned import Plan
 from liftgate.runs import Run
@@ -103,6 +104,7 @@ class Preparer:
 
     def _open(self, document: Document, base: Entry | None, listing: Listing) -> Prepared:
         try:
+            require_size(listing.size_bytes, document.uri, self._run.config.ingestion.parsing)
             data = _read(self._sources[document.source], document.uri, listing.version_hint)
             version = content_hash(data)
             if base and self._is_current(base, version) and not self._run.scope.forced:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from liftgate import fingerprints
 from liftgate.config.parsing import Parsing
@@ -33,15 +34,29 @@ def parse(data: bytes, uri: str, config: Parsing) -> list[Element]:
     Raises DocumentUnreadable where the type is not allowed, or the document is too large, damaged,
     encrypted, not text, or without any text.
     """
-    if len(data) > config.max_document_bytes:
+    require_size(len(data), uri, config)
+    found = _allowed_type(data, uri, config)
+    try:
+        elements = _PARSERS[found](data, uri)
+    except DocumentUnreadable:
+        raise
+    except Exception as error:  # no document may stop a run, whatever a parser makes of it
         raise DocumentUnreadable(
-            f"Expected {uri} to have at most {config.max_document_bytes} bytes, found {len(data)}. "
-            "Split the document, or raise parsing.max_document_bytes."
-        )
-    elements = _PARSERS[_allowed_type(data, uri, config)](data, uri)
+            f"Expected {uri} to be sound {found}, found that its parser failed: {type(error).__name__}: {error}. "
+            "Save it again, or leave it out."
+        ) from error
     if not elements:
         raise DocumentUnreadable(f"Expected text in {uri}, found none. Fill the document, or delete it at its source.")
     return elements
+
+
+def require_size(size_bytes: int, uri: str, config: Parsing) -> None:
+    """Raise DocumentUnreadable for a document that is too large to be read at all."""
+    if size_bytes > config.max_document_bytes:
+        raise DocumentUnreadable(
+            f"Expected {uri} to have at most {config.max_document_bytes} bytes, found {size_bytes}. "
+            "Split the document, or raise parsing.max_document_bytes."
+        )
 
 
 def fingerprint(config: Parsing) -> str:
@@ -55,14 +70,19 @@ def fingerprint(config: Parsing) -> str:
 
 
 def mime_type(data: bytes, uri: str) -> str:
-    """Told by the first bytes of a PDF, otherwise by the suffix.
+    """Told by the first bytes of a PDF, otherwise by the suffix; addresses of pages rarely have one that means it.
 
     Example: b"%PDF-1.7 ...", "scan.txt" -> "application/pdf"; b"# Leave", "leave.md" -> "text/markdown"
     """
-    if data.lstrip()[:5] == b"%PDF-":
+    beginning = data[:1024].lstrip()
+    if beginning[:5] == b"%PDF-":
         return "application/pdf"
-    suffix = PurePosixPath(uri).suffix.lower()
-    return _SUFFIXES.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0] or "unknown"
+    path = urlsplit(uri).path if uri.startswith(("http://", "https://")) else uri
+    suffix = PurePosixPath(path).suffix.lower()
+    by_suffix = _SUFFIXES.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0] or "unknown"
+    if by_suffix not in _PARSERS and beginning[:15].lower().startswith((b"<!doctype html", b"<html")):
+        return "text/html"
+    return by_suffix
 
 
 def _allowed_type(data: bytes, uri: str, config: Parsing) -> str:

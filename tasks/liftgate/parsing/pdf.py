@@ -88,7 +88,9 @@ def _lines(page: PageObject) -> list[_Line]:
     lines = [_Line()]
 
     def visit(text: str, cm: list[float], tm: list[float], font: Any, size: float) -> None:
-        for number, part in enumerate(text.split("\n")):
+        # A broken font gives what is no text: bytes of zero, and halves of characters.
+        sound = text.replace("\0", "").encode("utf-8", "replace").decode()
+        for number, part in enumerate(sound.split("\n")):
             if number:
                 lines.append(_Line())
             if part.strip():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 
@@ -33,6 +34,9 @@ class Listed:
 def doc_id(uri: str, prefix: str = "") -> str:
     """The id that an answer cites: letters, digits, dot, underscore and dash.
 
-    Example: `hr/leave/parental leave.md` -> `hr.leave.parental-leave.md`
+    Names in other scripts would all look alike, so a hash keeps them apart.
+
+    Example: `hr/leave/parental leave.md` -> `hr.leave.parental-leave.md`; `人事/休暇.md` -> `--.--.md-4e01de30`
     """
-    return prefix + re.sub(r"[^A-Za-z0-9._-]", "-", uri.replace("/", "."))
+    told_apart = "" if uri.isascii() else "-" + sha256(uri.encode()).hexdigest()[:8]
+    return prefix + re.sub(r"[^A-Za-z0-9._-]", "-", uri.replace("/", ".")) + told_apart

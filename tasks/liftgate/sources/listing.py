@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from psycopg.errors import UniqueViolation
+
 from liftgate.config.knowledge_base import KnowledgeBase
 from liftgate.database import queries
 from liftgate.errors import SourceError
@@ -55,9 +57,12 @@ def _write_down(runtime: Runtime, config: KnowledgeBase, serial: int) -> str | N
             error = str(broken)
         if not some:
             break
-        with runtime.database.transaction() as connection:
-            queries().add_listed_documents(connection, [row for row in some if not row["sidecar"]])
-            queries().add_listed_sidecars(connection, [row for row in some if row["sidecar"]])
+        try:
+            with runtime.database.transaction() as connection:
+                queries().add_listed_documents(connection, [row for row in some if not row["sidecar"]])
+                queries().add_listed_sidecars(connection, [row for row in some if row["sidecar"]])
+        except UniqueViolation as twice:
+            return f"Expected every document once, found one twice: {twice.diag.message_detail} Mend the source."
     return error
 
 

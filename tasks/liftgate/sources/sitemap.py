@@ -22,15 +22,17 @@ class Address(NamedTuple):
 
 
 def addresses_of(web: Web, sitemap: str) -> Iterator[Address]:
-    """The pages of a sitemap and of all that it leads to, each sitemap once. Raises SourceError."""
+    """The pages of a sitemap and of all that it leads to, each once. Raises SourceError."""
     waiting, seen = [sitemap], {sitemap}
     while waiting:
         at = waiting.pop()
         for kind, address in _entries(_fetch(web, at), at):
+            if address.url in seen:
+                continue
+            seen.add(address.url)
             if kind == "url":
                 yield address
-            elif address.url not in seen:
-                seen.add(address.url)
+            else:
                 waiting.append(address.url)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple, Protocol
@@ -25,6 +26,9 @@ class Reader(Protocol):
     def read(self, uri: str, version_hint: str) -> bytes:
         """The bytes of that version. Raises DocumentChanged if it is no longer the listed one."""
         ...
+
+
+_STORABLE = re.compile(r"[^\0\ud800-\udfff]*").fullmatch
 
 
 class Entry(NamedTuple):
@@ -54,6 +58,7 @@ class Source:
         """The same, with the sidecars, and with what is decided of who may read."""
         try:
             for listed in self._kind().list():
+                self._require_sound(listed)
                 if self._groups.is_sidecar(listed.uri):
                     yield Entry(replace(listed, groups=()), sidecar=True)
                 elif any(pattern.match(listed.uri) for pattern in self._include):
@@ -63,7 +68,7 @@ class Source:
         except LiftgateError:
             raise
         except Exception as error:
-            raise SourceError(self._broken("to be listed", error)) from error
+            raise self._broken("to be listed", error) from error
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The bytes of that version. Raises DocumentChanged if it is no longer the listed one."""
@@ -72,15 +77,27 @@ class Source:
         except LiftgateError:
             raise
         except Exception as error:
-            raise SourceError(self._broken(f"to give {uri}", error)) from error
+            raise self._broken(f"to give {uri}", error) from error
 
     def _kind(self) -> Reader:
         if self._reader is None:
             self._reader = self._block.open(self._connections)
         return self._reader
 
-    def _broken(self, expected: str, error: Exception) -> str:
-        return (
+    def _require_sound(self, listed: Listed) -> None:
+        """Say what is wrong with an entry here, where its kind is known, and not where it is stored."""
+        names = (listed.uri, listed.version_hint)
+        if all(isinstance(name, str) and name and _STORABLE(name) for name in names) and listed.updated_at.tzinfo:
+            return
+        raise SourceError(
+            f"Expected source {self.name} ({self._block.type}) to list texts as uri and version hint and a time with "
+            f"its zone, found {listed!r:.200}. Mend its kind; liftgate.testing.source_contract checks it."
+        )
+
+    def _broken(self, expected: str, error: Exception) -> SourceError:
+        """The error of a kind. A connection may be dead, so the next attempt makes its own."""
+        self._reader = None
+        return SourceError(
             f"Expected source {self.name} ({self._block.type}) {expected}, found {type(error).__name__}: {error}. "
             "Check its address, path and credentials; a retry may help."
         )

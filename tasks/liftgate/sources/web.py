@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +19,8 @@ from liftgate.sources.reading import import_for
 
 MOST_REDIRECTS = 5
 TIMEOUT_SECONDS = 30.0
+PAUSES_SECONDS = (0.5, 2.0)
+_BUSY = (429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _GONE = (404, 410)
 _NO_HEAD = (405, 501)
@@ -72,7 +76,7 @@ class Web:
                     f"Expected {address} on {', '.join(sorted(self._allowed))}, found that it leads to {origin(at)}. "
                     "Add that to `hosts` of the source, or leave the page out."
                 )
-            with self._client.stream(method, at) as response:
+            with self._asked(method, at) as response:
                 if method == "HEAD" and response.status_code in _NO_HEAD:
                     return self._follow("GET", at, lambda response: b"")
                 if response.status_code not in _REDIRECTS:
@@ -82,6 +86,18 @@ class Web:
             f"Expected {address} after at most {MOST_REDIRECTS} redirects, found more: it leads around in a circle. "
             "Mend the server, or leave the page out."
         )
+
+    @contextmanager
+    def _asked(self, method: str, address: str) -> Iterator[Any]:
+        """The response, asked for again where the server is busy for a moment."""
+        for pause in PAUSES_SECONDS:
+            with self._client.stream(method, address) as response:
+                if response.status_code not in _BUSY:
+                    yield response
+                    return
+            time.sleep(pause)
+        with self._client.stream(method, address) as response:
+            yield response
 
     def _answer(self, address: str, response: Any, body: Callable[[Any], bytes]) -> Answer | None:
         if response.status_code in _GONE:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,3 +108,9 @@ def test_empty_folder_lists_nothing(tmp_path: Path) -> None:
 
 def test_citation_id_has_only_letters_digits_dot_underscore_and_dash() -> None:
     assert doc_id("hr/leave/parental leave (2025).md", "kb-") == "kb-hr.leave.parental-leave--2025-.md"
+
+
+def test_citation_ids_of_names_in_other_scripts_are_told_apart() -> None:
+    names = ["人事/休暇.md", "人事/給与.md", "إجازة.md", "дача.md", "дети.md"]
+    assert len({doc_id(name) for name in names}) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", doc_id(name)) for name in names)

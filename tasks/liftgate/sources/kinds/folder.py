@@ -43,7 +43,7 @@ class FolderReader:
         try:
             with self._inside(uri).open("rb") as file:
                 require_same(uri, version_hint, _hint(os.fstat(file.fileno())))
-                data = file.read()
+                data = file.read(os.fstat(file.fileno()).st_size + 1)
                 require_same(uri, version_hint, _hint((self._root / uri).stat()))
         except FileNotFoundError as error:
             if "\\x" in uri:

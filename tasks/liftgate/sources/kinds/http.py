@@ -75,7 +75,7 @@ class HttpReader:
     def _addresses(self) -> Iterator[Address]:
         if self._block.sitemap:
             return addresses_of(self._web, self._block.sitemap)
-        return (Address(address) for address in self._block.addresses)
+        return (Address(address) for address in dict.fromkeys(self._block.addresses))
 
     def _listed(self, address: Address) -> Listed | None:
         """None for a page that is not there. What can be listed and will never be read is quarantined by reading."""

@@ -48,10 +48,11 @@ class SftpReader:
             raise refuse_link(uri)
         path = f"{self._block.path}/{uri}"
         try:
-            require_same(uri, version_hint, _hint(self._files.stat(path)))
+            found = self._files.stat(path)
+            require_same(uri, version_hint, _hint(found))
             with self._files.open(path, "rb") as file:
-                file.prefetch()
-                data: bytes = file.read()
+                file.prefetch(found.st_size)
+                data: bytes = file.read(found.st_size)
             require_same(uri, version_hint, _hint(self._files.stat(path)))
         except FileNotFoundError as error:
             raise gone(uri) from error
