@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from small_knowledge_base import SmallKnowledgeBase
 
+from liftgate.access import apply_access
 from liftgate.errors import BrakeApplied
 from liftgate.runs import Run, Scope
+from liftgate.sources.listing import list_sources
 
 
 @pytest.fixture
@@ -61,3 +63,41 @@ def test_event_of_any_other_source_makes_the_run_look_at_everything(kb: SmallKno
     change_both_and_add(kb)
     run = event(kb, "leave.md", source=source)
     assert (run.scope, set(kb.outcomes(run))) == (Scope(), {"leave.md", "new.md", "travel.md"})
+
+
+def listed(kb: SmallKnowledgeBase, run: Run) -> dict[str, bool]:
+    """The documents of a run's listing, and whether they were carried over from the one before."""
+    statement = "SELECT d.uri, d.carried FROM listed_documents d JOIN listings USING (serial) WHERE run_id = %s"
+    return {row["uri"]: row["carried"] for row in kb.query(statement, run.run_id)}
+
+
+def test_what_no_event_names_is_not_looked_at(told: SmallKnowledgeBase) -> None:
+    change_both_and_add(told)
+    assert listed(told, event(told, "leave.md")) == {"leave.md": False, "travel.md": True}
+
+
+def test_first_run_lists_everything_whatever_started_it(kb: SmallKnowledgeBase) -> None:
+    kb.ingest(source={**kb.settings["ingestion"]["source"], "list_on_event": False})
+    run = event(kb, "leave.md")
+    assert listed(kb, run) == {"leave.md": False, "travel.md": False}
+    assert set(kb.outcomes(run)) == {"leave.md"}
+
+
+def test_access_of_what_is_not_looked_at_stays_as_the_newest_listing_found_it(told: SmallKnowledgeBase) -> None:
+    late = told.freeze(kind="some", named=[("documents", "leave.md")])
+    list_sources(told.runtime, late)
+    told.allow_groups({"travel.md": ["board"]}, default=["staff"])
+    told.start()
+    assert told.groups("travel.md") == [["board"]]
+    event(told, "leave.md")
+    apply_access(told.runtime, late)
+    assert told.groups("travel.md") == [["board"]]
+
+
+def test_named_document_is_looked_at_with_what_says_who_may_read_it(told: SmallKnowledgeBase) -> None:
+    told.write_settings(access={"groups_from": ["sidecar"], "default_groups": ["staff"]})
+    told.index()
+    told.write("leave.md.access.yaml", "groups: [board]")
+    told.write("travel.md.access.yaml", "groups: [board]")
+    event(told, "leave.md.access.yaml")
+    assert (told.groups("leave.md"), told.groups("travel.md")) == ([["board"]], [["staff"]])
