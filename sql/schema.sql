@@ -206,7 +206,8 @@ CREATE TABLE public.listed_documents (
     version text,
     opened boolean DEFAULT false NOT NULL,
     undecided boolean DEFAULT false NOT NULL,
-    source_groups text[]
+    source_groups text[],
+    carried boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON COLUMN public.listed_documents.version IS 'Content hash, where this listing or an earlier one had to open the document to settle a move.';
@@ -214,6 +215,8 @@ COMMENT ON COLUMN public.listed_documents.version IS 'Content hash, where this l
 COMMENT ON COLUMN public.listed_documents.undecided IS 'Who may read it stands in the document or beside it, or comes after that.';
 
 COMMENT ON COLUMN public.listed_documents.source_groups IS 'What the source says of an undecided document; null where it says nothing.';
+
+COMMENT ON COLUMN public.listed_documents.carried IS 'Nobody looked at it for this listing: it stands as in the one before, and says nothing new of access.';
 
 CREATE TABLE public.listed_sidecars (
     serial bigint NOT NULL,

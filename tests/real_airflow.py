@@ -77,9 +77,14 @@ class Real:
     def task(self, run_id: str, task_id: str) -> str:
         return next((task.state for task in self.api.tasks(DAG, run_id) if task.task_id == task_id), "none")
 
+    def end(self, run_id: str, dag_id: str) -> str:
+        """How a run of any DAG ended."""
+        self.until(lambda: self.api.run(dag_id, run_id).state in ENDED)
+        return self.api.run(dag_id, run_id).state
+
     def ended(self, run_id: str) -> Cost:
         """What a run did, once it has ended in success."""
-        self.until(lambda: self.api.run(DAG, run_id).state in ENDED)
+        self.end(run_id, DAG)
         failed = [task.name for task in self.api.tasks(DAG, run_id) if task.state == "failed"]
         assert (self.api.run(DAG, run_id).state, failed) == ("success", [])
         return Ledger(self.runtime, "small").cost(f"{DAG}:{run_id}")
@@ -106,8 +111,8 @@ class Real:
 
 
 @contextmanager
-def real_airflow(folder: Path, more: str = "") -> Iterator[Real]:
-    """Start one over an empty ledger and the smallest knowledge base, with `more` in its file."""
+def real_airflow(folder: Path, more: str = "", own_dag: str = "") -> Iterator[Real]:
+    """Start one over an empty ledger and the smallest knowledge base, with `more` in its file and a DAG of your own."""
     workspace = Workspace(folder)
     os.environ[MARK] = str(folder)
     for one in (workspace.airflow_home, workspace.files, workspace.logs):
@@ -115,6 +120,7 @@ def real_airflow(folder: Path, more: str = "") -> Iterator[Real]:
     write_small(workspace.handbook, more)
     (workspace.handbook / "documents" / "a.md").unlink()
     shutil.copy(ROOT / "dags" / "knowledge_base.py", workspace.handbook)
+    (workspace.handbook / "own_dag.py").write_text(own_dag)
     with ExitStack() as stack:
         stack.callback(os.environ.pop, MARK)
         stack.callback(end_leftovers, workspace)

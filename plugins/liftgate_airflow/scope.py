@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
 
@@ -11,12 +12,13 @@ if TYPE_CHECKING:
 
     from liftgate.runs import Allowances, Scope
 
-BACKFILL = "backfill"
+BACKFILL, EVENT = "backfill", "asset_triggered"
 
 
 def work_scope(context: Context) -> Scope:
-    """`whole`, except in a backfill, which takes the documents of its interval, and in a run that names patterns.
+    """`whole`, except in a backfill, which takes the documents of its interval, and in a run that names documents.
 
+    Those are patterns that a person gave, or what every event that started the run says has changed or is gone.
     Only a backfill reads its interval: runs that an event starts have none, and that of a manual run is yesterday's.
     """
     from liftgate.runs import Scope
@@ -32,8 +34,28 @@ def work_scope(context: Context) -> Scope:
             forced=True,
             dry_run=dry_run,
         )
+    if dag_run.run_type == EVENT and (named := _named_by(context)):
+        return Scope(kind="some", named=named)
     forced = bool(params.get("force"))
     return Scope(kind="some" if include else "whole", include=include, forced=forced, dry_run=dry_run)
+
+
+def _named_by(context: Context) -> frozenset[tuple[str, str]]:
+    """The documents that the events name. Empty where one of them names none: then the run looks at everything.
+
+    Example: extra {"source": "wiki", "changed": ["a.md"], "deleted": ["b.md"]} -> {("wiki", "a.md"), ("wiki", "b.md")}
+    """
+    named: set[tuple[str, str]] = set()
+    for event in chain.from_iterable(context["triggering_asset_events"].values()):
+        uris = [uri for what in ("changed", "deleted") for uri in _list(event.extra.get(what))]
+        if not uris:
+            return frozenset()
+        named |= {(str(event.extra.get("source") or ""), str(uri)) for uri in uris}
+    return frozenset(named)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def allowances(context: Context) -> Allowances:

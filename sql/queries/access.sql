@@ -2,12 +2,13 @@
 -- Documents that a listing makes readable by a group that could not read them before.
 SELECT count(*) FROM listed_documents l
   JOIN document_access a ON a.kb = :kb AND (a.source, a.uri) = (l.source, l.uri)
- WHERE l.serial = :serial AND a.serial < l.serial AND NOT l.groups <@ a.groups;
+ WHERE l.serial = :serial AND NOT l.carried AND a.serial < l.serial AND NOT l.groups <@ a.groups;
 
 -- name: store_access(kb, serial, capped)!
--- The listed groups become the truth, unless a newer listing spoke already. Capped: only where that narrows.
+-- The listed groups become the truth, unless a newer listing spoke already; what was carried over says nothing new.
+-- Capped: only where that narrows.
 INSERT INTO document_access AS a (kb, source, uri, version_hint, groups, serial, applied_serial)
-SELECT :kb, source, uri, version_hint, groups, serial, serial FROM listed_documents WHERE serial = :serial
+SELECT :kb, source, uri, version_hint, groups, serial, serial FROM listed_documents WHERE serial = :serial AND NOT carried
     ON CONFLICT (kb, source, uri) DO UPDATE
    SET version_hint = excluded.version_hint,
        groups = CASE WHEN :capped THEN groups_in_both(a.groups, excluded.groups) ELSE excluded.groups END,

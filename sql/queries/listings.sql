@@ -42,6 +42,24 @@ UPDATE listed_documents SET version = :version, opened = true WHERE serial = :se
 SELECT serial FROM listings
  WHERE kb = :kb AND finished_at IS NOT NULL AND error IS NULL ORDER BY serial DESC LIMIT 1;
 
+-- name: carry_documents(serial, last, sources, uris)!
+-- Take over the documents of an earlier listing, but those that are named.
+INSERT INTO listed_documents
+       (serial, source, uri, version_hint, size_bytes, updated_at, groups, undecided, source_groups, version, carried)
+SELECT :serial, source, uri, version_hint, size_bytes, updated_at, groups, undecided, source_groups, version, true
+  FROM listed_documents l
+ WHERE serial = :last
+   AND NOT EXISTS (SELECT FROM unnest(:sources::text[], :uris::text[]) AS n (source, uri)
+                    WHERE (n.source, n.uri) = (l.source, l.uri));
+
+-- name: carry_sidecars(serial, last, sources, uris)!
+-- The same for the files that say who may read a document.
+INSERT INTO listed_sidecars (serial, source, uri, version_hint, size_bytes)
+SELECT :serial, source, uri, version_hint, size_bytes FROM listed_sidecars l
+ WHERE serial = :last
+   AND NOT EXISTS (SELECT FROM unnest(:sources::text[], :uris::text[]) AS n (source, uri)
+                    WHERE (n.source, n.uri) = (l.source, l.uri));
+
 -- name: listed_versions(serial, sources)
 -- Versions and groups of the documents of some sources, as their sources listed them, and versions of sidecars.
 SELECT source, uri, version_hint, CASE WHEN undecided THEN coalesce(source_groups, '{}') ELSE groups END AS groups

@@ -30,6 +30,8 @@ class Scope(Block):
     updated_from: datetime | None = None
     updated_until: datetime | None = None
     include: tuple[str, ...] = ()
+    named: frozenset[tuple[str, str]] = frozenset()
+    """Source and uri of documents of which events say that they changed or are gone. No source: the only one."""
     forced: bool = False
     """Parse again what is unchanged, and go on where there would be nothing to do."""
     dry_run: bool = False
@@ -83,7 +85,7 @@ def freeze_configuration(runtime: Runtime, path: Path | str, run_id: str, scope:
     `path` is a knowledge base's file, or an adapter's, which names its knowledge base.
     """
     frozen = _read(Path(path))
-    run = Run(frozen.knowledge_base.name, run_id, frozen, scope, allowances)
+    run = Run(frozen.knowledge_base.name, run_id, frozen, _of_sources(scope, frozen.knowledge_base), allowances)
     with runtime.database.transaction() as connection:
         _store(connection, run)
     return run
@@ -112,6 +114,16 @@ def load_run(database: Database, run_id: str) -> Run:
     frozen = Frozen.model_validate(row["configuration"])
     scope, allowances = Scope.model_validate(row["scope"]), Allowances.model_validate(row["allowances"])
     return Run(row["kb"], run_id, frozen, scope, allowances)
+
+
+def _of_sources(scope: Scope, config: KnowledgeBase) -> Scope:
+    """The documents that events name count only for sources that say so; for any other one, the run looks at all."""
+    only = config.ingestion.sources[0].name if len(config.ingestion.sources) == 1 else ""
+    named = frozenset((source or only, uri) for source, uri in scope.named)
+    trusted = {block.name for block in config.ingestion.sources if not block.list_on_event}
+    if all(source in trusted for source, _ in named):
+        return scope.model_copy(update={"named": named})
+    return scope.model_copy(update={"kind": "whole", "named": frozenset()})
 
 
 def _store(connection: Connection, run: Run) -> None:

@@ -30,6 +30,7 @@ def source_contract(
     _survives_being_stored(block)
     reader = Source(block, Access(default_groups=()), connections)
     found = _lists_soundly(reader)
+    _looks_as_it_lists(reader, found)
     for listed in islice(found.values(), READ_AT_MOST):
         _reads_what_was_listed(reader, listed)
     _refuses_what_was_not_listed(reader, next(iter(found.values())))
@@ -66,6 +67,12 @@ def _lists_soundly(reader: Source) -> dict[str, Listed]:
     again = {listed.uri: listed for listed in reader.list()}
     assert again == found, "expected the same listing twice of a source that did not change"
     return found
+
+
+def _looks_as_it_lists(reader: Source, found: dict[str, Listed]) -> None:
+    some = set(islice(found, READ_AT_MOST))
+    looked = {entry.listed.uri: entry.listed for entry in reader.entries({*some, "no-such-document.md"})}
+    assert looked == {uri: found[uri] for uri in some}, "expected named documents as they are listed, and no others"
 
 
 def _reads_what_was_listed(reader: Source, listed: Listed) -> None:

@@ -21,14 +21,23 @@ from liftgate.turns import Turn, release_turn, take_turn
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 LONG_AGO = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=10)
-SETTINGS = """
-watch: {poll_seconds: 1, settle_seconds: 2}
+SETTINGS = "watch: {poll_seconds: 1, settle_seconds: 2}\n"
+OWN_DAG = """
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from liftgate_airflow.sensors.documents import DocumentsChangedSensor
+
+file = Path(__file__).parent / "knowledge_bases" / "small.yaml"
+with DAG("waits", schedule=None, is_paused_upon_creation=False):
+    DocumentsChangedSensor(task_id="wait", knowledge_base=str(file), poll_seconds=1, settle_seconds=1)
 """
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    with real_airflow(tmp_path_factory.mktemp("real"), SETTINGS) as made:
+    with real_airflow(tmp_path_factory.mktemp("real"), SETTINGS, OWN_DAG) as made:
         yield made
 
 
@@ -61,9 +70,12 @@ def test_by_the_clock_one_run_makes_up_for_all_missed_ones_and_waits_for_its_tur
 def test_watcher_starts_one_run_for_a_burst_of_changes_and_a_duplicate_does_nothing(real: Real) -> None:
     duplicate = real.new_run("asset_triggered")
     assert real.ended(duplicate).kind == "nothing"
+    waits = real.api.trigger("waits", {})
+    real.until(lambda: [task.state for task in real.api.tasks("waits", waits)] == ["deferred"])
     real.write("b.md", "The blue lamp stands on the third ", datetime.now(UTC))
     real.write("b.md", "The blue lamp stands on the third floor now.", datetime.now(UTC))
     real.write("d.md", "The new lamp stands beside it.", datetime.now(UTC))
+    assert real.end(waits, "waits") == "success"
     assert real.ended(real.new_run("asset_triggered", 2)).opened == 2
     assert real.uris() == ["a.md", "b.md", "c.md", "d.md", "old0.md", "old1.md", "old2.md"]
 

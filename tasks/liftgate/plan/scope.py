@@ -12,15 +12,18 @@ from liftgate.sources.patterns import path_pattern
 def in_scope(scope: Scope, row: dict[str, Any]) -> bool:
     """Whether a run of this scope works on the document.
 
-    A `some` run removes nothing, since it does not look at the whole; a forced one opens what is unchanged too.
+    A `some` run removes nothing but what an event names, since it does not look at the whole; a forced one opens what
+    is unchanged too.
     """
     change = row["change"]
-    if scope.kind == "some" and (change is Change.GONE or not _named(scope, row)):
+    if scope.named and (row["source"], row["uri"]) not in scope.named:
+        return False
+    if scope.kind == "some" and not scope.named and (change is Change.GONE or not _chosen(scope, row)):
         return False
     return scope.forced or change is not Change.SAME
 
 
-def _named(scope: Scope, row: dict[str, Any]) -> bool:
+def _chosen(scope: Scope, row: dict[str, Any]) -> bool:
     if scope.include and not any(path_pattern(glob).match(row["uri"]) for glob in scope.include):
         return False
     if scope.updated_from and row["updated_at"] < scope.updated_from:

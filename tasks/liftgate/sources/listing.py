@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from liftgate.errors import SourceError
 from liftgate.runs import Run
 from liftgate.sources.connections import Connections
 from liftgate.sources.deciding import decide_undecided
+from liftgate.sources.naming import carry_over
 from liftgate.sources.source import Source
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def list_sources(runtime: Runtime, run: Run) -> int:
     """
     with runtime.database.transaction() as connection:
         serial: int = queries().start_listing(connection, kb=run.kb, run_id=run.run_id)
-    error = _write_down(runtime, run.config, serial)
+    error = _write_down(runtime, run, serial)
     error = decide_undecided(runtime, run, serial, sources_of(run.config, runtime.connections), error)
     with runtime.database.transaction() as connection:
         queries().finish_listing(connection, serial=serial, error=error)
@@ -45,9 +46,10 @@ def sources_of(config: KnowledgeBase, connections: Connections) -> dict[str, Sou
     return {block.name: Source(block, config.access, connections) for block in config.ingestion.sources}
 
 
-def _write_down(runtime: Runtime, config: KnowledgeBase, serial: int) -> str | None:
+def _write_down(runtime: Runtime, run: Run, serial: int) -> str | None:
     """Store the listing as it streams in, and return the error with which it broke off, if it did."""
-    rows = _rows(config, serial, runtime.connections)
+    named = carry_over(runtime, run, serial)
+    rows = _rows(serial, sources_of(run.config, runtime.connections), named)
     error = None
     while error is None:
         some: list[dict[str, Any]] = []
@@ -66,9 +68,10 @@ def _write_down(runtime: Runtime, config: KnowledgeBase, serial: int) -> str | N
     return error
 
 
-def _rows(config: KnowledgeBase, serial: int, connections: Connections) -> Iterator[dict[str, Any]]:
-    for source in sources_of(config, connections).values():
-        for listed, undecided, sidecar in source.entries():
+def _rows(serial: int, sources: dict[str, Source], named: Mapping[str, Set[str]] | None) -> Iterator[dict[str, Any]]:
+    for source in sources.values():
+        uris = None if named is None else named.get(source.name, ())
+        for listed, undecided, sidecar in source.entries(uris):
             groups = None if listed.groups is None else list(listed.groups)
             yield {
                 "serial": serial,

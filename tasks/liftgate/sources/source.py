@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from liftgate.config.access import Access
 from liftgate.config.sources import SourceBlock
@@ -25,6 +25,15 @@ class Reader(Protocol):
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The bytes of that version. Raises DocumentChanged if it is no longer the listed one."""
+        ...
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """What a kind may do besides, so that an event which names documents does not cost a listing."""
+
+    def look(self, uris: Collection[str]) -> Iterator[Listed]:
+        """Those of the documents that are there, as `list` would give them."""
         ...
 
 
@@ -54,10 +63,10 @@ class Source:
         """Every included document, streamed. Raises SourceError where it breaks off."""
         return (entry.listed for entry in self.entries() if not entry.sidecar)
 
-    def entries(self) -> Iterator[Entry]:
-        """The same, with the sidecars, and with what is decided of who may read."""
+    def entries(self, uris: Collection[str] | None = None) -> Iterator[Entry]:
+        """The same, with the sidecars, and with what is decided of who may read. Given `uris`, those alone."""
         try:
-            for listed in self._kind().list():
+            for listed in self._listed(uris):
                 self._require_sound(listed)
                 if self._groups.is_sidecar(listed.uri):
                     yield Entry(replace(listed, groups=()), sidecar=True)
@@ -78,6 +87,15 @@ class Source:
             raise
         except Exception as error:
             raise self._broken(f"to give {uri}", error) from error
+
+    def _listed(self, uris: Collection[str] | None) -> Iterator[Listed]:
+        """What the kind lists; of some documents without listing all, where it can do that."""
+        if uris is None:
+            return self._kind().list()
+        if not uris:
+            return iter(())
+        kind = self._kind()
+        return kind.look(uris) if isinstance(kind, Looks) else (one for one in kind.list() if one.uri in uris)
 
     def _kind(self) -> Reader:
         if self._reader is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -56,6 +56,20 @@ class S3Reader:
             for found in page.get("Contents", []):
                 if not found["Key"].endswith("/"):  # a folder's marker
                     yield self._listed(found)
+
+    def look(self, uris: Collection[str]) -> Iterator[Listed]:
+        """Those objects, with a request for each."""
+        from botocore.exceptions import ClientError
+
+        for uri in sorted(uris):
+            key = self._prefix + uri
+            try:
+                found = self._client.head_object(Bucket=self._block.bucket, Key=key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                    continue
+                raise
+            yield self._listed({**found, "Key": key, "Size": found["ContentLength"]})
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The bytes of the object, if it still has that ETag."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pydantic import Field
@@ -47,11 +47,18 @@ class SqlReader:
 
     def list(self) -> Iterator[Listed]:
         """Every row, some at a time through a cursor of the server."""
+        return self._rows("", {})
+
+    def look(self, uris: Collection[str]) -> Iterator[Listed]:
+        """Those rows."""
+        return self._rows("WHERE d.id::text = ANY(%(liftgate_ids)s)", {"liftgate_ids": list(uris)})
+
+    def _rows(self, where: str, more: dict[str, Any]) -> Iterator[Listed]:
         with self._connect() as connection:
-            columns = self._columns(connection)
+            statement = f"SELECT {', '.join(self._columns(connection))} FROM ({self._query}) AS d {where}"
             with connection.cursor("listing") as cursor:
                 cursor.itersize = ROWS_AT_ONCE
-                cursor.execute(f"SELECT {', '.join(columns)} FROM ({self._query}) AS d", self._block.parameters)
+                cursor.execute(statement, {**self._block.parameters, **more})
                 for row in cursor:
                     yield _listed(row)
 

@@ -1,0 +1,1 @@
+ALTER TABLE listed_documents DROP COLUMN carried;
