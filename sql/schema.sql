@@ -412,6 +412,24 @@ CREATE TABLE public.said_groups (
 
 COMMENT ON TABLE public.said_groups IS 'What that version of a document or sidecar says; groups are null where it says nothing. With a problem, nobody may read.';
 
+CREATE TABLE public.transcripts (
+    evaluation_id bigint NOT NULL,
+    side text NOT NULL,
+    question text NOT NULL,
+    asked text NOT NULL,
+    sources text[] NOT NULL,
+    best_score double precision,
+    collection_id integer NOT NULL,
+    chunks jsonb NOT NULL,
+    answer text
+);
+
+COMMENT ON TABLE public.transcripts IS 'Of questions on which the sides of an evaluation differ.';
+
+COMMENT ON COLUMN public.transcripts.chunks IS 'The context, best first: id, uri, section and score of each chunk.';
+
+COMMENT ON COLUMN public.transcripts.answer IS 'Key of the answer in answers; null where none was looked for or none came.';
+
 CREATE TABLE public.tuning_sets (
     digest text NOT NULL,
     kb text NOT NULL,
@@ -536,6 +554,9 @@ ALTER TABLE ONLY public.runs
 ALTER TABLE ONLY public.said_groups
     ADD CONSTRAINT said_groups_pkey PRIMARY KEY (kb, source, uri);
 
+ALTER TABLE ONLY public.transcripts
+    ADD CONSTRAINT transcripts_pkey PRIMARY KEY (evaluation_id, question, side);
+
 ALTER TABLE ONLY public.tuning_sets
     ADD CONSTRAINT tuning_sets_pkey PRIMARY KEY (digest);
 
@@ -607,6 +628,9 @@ ALTER TABLE ONLY public.plan_items
 
 ALTER TABLE ONLY public.plans
     ADD CONSTRAINT plans_serial_fkey FOREIGN KEY (serial) REFERENCES public.listings(serial);
+
+ALTER TABLE ONLY public.transcripts
+    ADD CONSTRAINT transcripts_evaluation_id_fkey FOREIGN KEY (evaluation_id) REFERENCES public.evaluations(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.verdicts
     ADD CONSTRAINT verdicts_evaluation_id_fkey FOREIGN KEY (evaluation_id) REFERENCES public.evaluations(id);

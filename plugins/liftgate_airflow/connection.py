@@ -16,19 +16,15 @@ if TYPE_CHECKING:
     from liftgate.sources.connections import Connection as SourceConnection
 
 CONNECTION_ID = "liftgate_database"
+VIEWER_GROUPS = "viewer_groups"
+"""In its extras: which access groups the roles and users of Airflow hold on Liftgate's pages."""
 
 
 def runtime_from_connection() -> Runtime:
     """The runtime of a task. An Airflow connection may also have been made in the UI."""
     from airflow.sdk import Connection
 
-    connection = Connection.get(CONNECTION_ID)
-    extras = connection.extra_dejson
-    for name, settings_of_server in SERVERS.items():
-        if conn_id := extras.pop(name, None):
-            server = Connection.get(conn_id)
-            extras |= settings_of_server(server, server.extra_dejson)
-    return _runtime(connection, extras)
+    return _runtime_with(Connection.get)
 
 
 async def async_runtime_from_connection() -> Runtime:
@@ -47,6 +43,20 @@ def database_in_api_server() -> Database:
 
     connection = Connection.get_connection_from_secrets(CONNECTION_ID)
     return Database(settings_of(connection, without_servers(connection.extra_dejson)).database_url)
+
+
+def runtime_in_api_server() -> Runtime:
+    """The runtime of Airflow's API server."""
+    from airflow.models.connection import Connection
+
+    return _runtime_with(Connection.get_connection_from_secrets)
+
+
+def viewer_groups() -> Any:
+    """The extra `viewer_groups` as it stands, for Airflow's API server; nothing where there is none."""
+    from airflow.models.connection import Connection
+
+    return Connection.get_connection_from_secrets(CONNECTION_ID).extra_dejson.get(VIEWER_GROUPS, {})
 
 
 def cluster(conn_id: str) -> ApiClient:
@@ -129,7 +139,7 @@ def settings_of(connection: Connection, extras: dict[str, Any]) -> Settings:
             f"Expected `files_url` in the extras of the Airflow connection {CONNECTION_ID}, found {sorted(extras)}. "
             "Add it: a folder that every worker can read and write, or an address that fsspec knows."
         )
-    options = {name: value for name, value in extras.items() if name not in own}
+    options = {name: value for name, value in extras.items() if name not in own and name != VIEWER_GROUPS}
     return Settings.model_validate({**own, "database_url": _address(connection, options)})
 
 
@@ -144,6 +154,17 @@ def _address(connection: Connection, options: dict[str, Any]) -> str:
     user = f"{login}{password}@" if login else ""
     query = f"?{urlencode(options)}" if options else ""
     return f"postgresql://{user}{host}{port}/{quote(connection.schema or '', safe='')}{query}"
+
+
+def _runtime_with(get: Callable[[str], Any]) -> Runtime:
+    """The runtime, with the settings of the servers whose connections are named in the extras."""
+    connection = get(CONNECTION_ID)
+    extras = connection.extra_dejson
+    for name, settings_of_server in SERVERS.items():
+        if conn_id := extras.pop(name, None):
+            server = get(conn_id)
+            extras |= settings_of_server(server, server.extra_dejson)
+    return _runtime(connection, extras)
 
 
 def _runtime(connection: Connection, extras: dict[str, Any]) -> Runtime:

@@ -74,3 +74,8 @@ SELECT id, source, uri, doc_id, section, text, tokens,
 DELETE FROM chunks
  WHERE collection_id = :collection_id
    AND NOT EXISTS (SELECT FROM unnest(:kept::int[]) AS g WHERE added_in <= g AND removed_in > g);
+
+-- name: chunk_texts(collection_id, ids, groups)
+-- Texts of rows that one of the groups may read.
+SELECT id, text FROM chunks
+ WHERE collection_id = :collection_id AND id = ANY(:ids::uuid[]) AND groups && :groups::text[];

@@ -42,3 +42,8 @@ VALUES (:evaluation_id, :side, :question, :family, :metric, :value, :slices);
 -- Every measurement of an evaluation, in a fixed order.
 SELECT side, question, family, metric, value, slices FROM evidence
  WHERE evaluation_id = :evaluation_id ORDER BY side, question, metric;
+
+-- name: add_transcripts*!
+-- What a side found and answered.
+INSERT INTO transcripts (evaluation_id, side, question, asked, sources, best_score, collection_id, chunks, answer)
+VALUES (:evaluation_id, :side, :question, :asked, :sources, :best_score, :collection_id, :chunks::jsonb, :answer);

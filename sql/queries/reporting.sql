@@ -91,3 +91,14 @@ SELECT e.release, e.at AS promoted_at, extract(epoch FROM e.at - l.started_at)::
 SELECT r.run_id, r.frozen_at, r.stopped_by,
        (SELECT error FROM listings l WHERE l.run_id = r.run_id ORDER BY serial DESC LIMIT 1) AS listing_error
   FROM runs r WHERE r.kb = :kb AND starts_with(r.run_id, 'kb_') ORDER BY r.frozen_at DESC LIMIT 1;
+
+-- name: transcripts_of(evaluation_id, question)
+-- What each side found for a question and answered.
+SELECT t.side, t.asked, t.sources, t.best_score, t.collection_id, t.chunks, a.text AS answer
+  FROM transcripts t LEFT JOIN answers a ON a.key = t.answer
+ WHERE t.evaluation_id = :evaluation_id AND t.question = :question ORDER BY t.side;
+
+-- name: measured_on(evaluation_id, question)
+-- Every measurement on a question.
+SELECT metric, side, value FROM evidence
+ WHERE evaluation_id = :evaluation_id AND question = :question ORDER BY metric, side;

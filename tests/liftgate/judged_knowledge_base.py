@@ -124,7 +124,7 @@ class JudgedKnowledgeBase(SmallKnowledgeBase):
         for question, one, found in zip(questions, asked, retrieve(self.runtime, makeup, asked), strict=True):
             text = None if found.refused else say(question, found)
             if text is not None:
-                rows.append({"id": answers._key(makeup, one, found), "text": text, "tokens": 1, "finish": "stop"})
+                rows.append({"id": answers.answer_key(makeup, one, found), "text": text, "tokens": 1, "finish": "stop"})
         with self.runtime.database.transaction() as connection:
             queries().store_answers(connection, rows)
 

@@ -8,9 +8,10 @@ from liftgate.releases.ledger import Release, release
 from liftgate.reporting.flips import Flip, flips
 from liftgate.reporting.history import Event, find_events, history_of
 from liftgate.reporting.standing import Health, Standing, health, knowledge_bases, standings
+from liftgate.reporting.texts import ShownQuestion, question_for
 from liftgate.reporting.timeline import LivePeriod, ReleaseLine, live_periods, timeline
 from liftgate.reporting.verdicts import Judged, newest_verdict
-from liftgate_airflow.connection import database_in_api_server
+from liftgate_airflow.connection import database_in_api_server, runtime_in_api_server
 from liftgate_airflow.pages.filters import EventFilter
 
 
@@ -69,6 +70,15 @@ def release_page(kb: str, n: int, against: str = "") -> ReleasePage:
             against=side,
             flips=flips(connection, judged.evaluation_id, side) if judged and side else [],
         )
+
+
+def question_page(kb: str, n: int, question: str, groups: set[str]) -> ShownQuestion | None:
+    """One question of the newest verdict on a release. None: it has no verdict, or that measured no such question."""
+    runtime = runtime_in_api_server()
+    with runtime.database.transaction() as connection:
+        judged = newest_verdict(connection, release(connection, kb, n))
+    found = question_for(runtime, kb, judged.evaluation_id, question, groups) if judged else None
+    return found if found and found.values else None
 
 
 def events(kb: str, wanted: EventFilter) -> list[Event]:

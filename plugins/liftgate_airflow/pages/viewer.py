@@ -14,7 +14,16 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from airflow.models.dag import DagModel
 from fastapi import Request
 
+from liftgate.config.block import Block
+
 Startable = Literal["yes", "paused", "no"]
+
+
+class ViewerGroups(Block):
+    """Who holds which access groups on Liftgate's pages."""
+
+    roles: dict[str, list[str]] = {}
+    users: dict[str, list[str]] = {}
 
 
 def may_see(kb: str, request: Request, user: GetUserDep) -> None:
@@ -38,6 +47,25 @@ def startable(user: Any, dag_id: str) -> Startable:
     ):
         return "no"
     return "paused" if found.is_paused else "yes"
+
+
+def groups_of(user: Any, mapping: Any) -> set[str]:
+    """The access groups that a user holds on these pages. By default nobody holds any, and texts are shown to nobody.
+
+    Airflow knows no access groups of documents, so the installation says which roles and users hold which: as JSON in
+    the extras of the connection liftgate_database. Whoever may edit that connection can read the database anyway.
+    Example: {"roles": {"op": ["staff"]}, "users": {"ada": ["board"]}}, the operator ada -> {"staff", "board"}
+    """
+    known = ViewerGroups.model_validate(mapping)
+    by_role = {name.casefold(): groups for name, groups in known.roles.items()}
+    found = [by_role.get(role.casefold(), []) for role in _roles_of(user)]
+    return set().union(known.users.get(user.get_name(), []), *found)
+
+
+def _roles_of(user: Any) -> list[str]:
+    """Airflow's simple auth manager gives a user one role by its name, the one of FAB several roles."""
+    one = getattr(user, "role", None)
+    return [one] if isinstance(one, str) else [role.name for role in getattr(user, "roles", ())]
 
 
 def _may(method: Any, what: DagAccessEntity | None, dag_id: str, team: str | None, user: Any) -> bool:

@@ -9,15 +9,16 @@ from typing import Annotated, Any
 def router() -> Any:
     """The pages. Whoever may see the DAG `kb_<name>` may read those of that knowledge base."""
     from airflow.api_fastapi.core_api.security import GetUserDep
-    from fastapi import APIRouter, Depends, Query, Request
+    from fastapi import APIRouter, Depends, HTTPException, Query, Request
     from fastapi.responses import HTMLResponse
 
     from liftgate.reporting.history import KINDS
     from liftgate.reporting.timeline import metrics_of
+    from liftgate_airflow.connection import viewer_groups
     from liftgate_airflow.pages import plots, reading
     from liftgate_airflow.pages.filters import EventFilter
     from liftgate_airflow.pages.rendering import page
-    from liftgate_airflow.pages.viewer import may_see, startable, visible_to
+    from liftgate_airflow.pages.viewer import groups_of, may_see, startable, visible_to
 
     made = APIRouter(default_response_class=HTMLResponse)
     of_one = APIRouter(prefix="/kb/{kb}", dependencies=[Depends(may_see)], default_response_class=HTMLResponse)
@@ -54,6 +55,13 @@ def router() -> Any:
         checks = found.judged.verdict.checks if found.judged else ()
         intervals = plots.interval_plots(checks)
         return page("release.html", root(request), kb=kb, found=found, intervals=intervals, shown=plots.SHOWN)
+
+    @of_one.get("/releases/{n}/questions/{question:path}")
+    def question(kb: str, n: int, question: str, request: Request, user: GetUserDep) -> str:
+        found = reading.question_page(kb, n, question, groups_of(user, viewer_groups()))
+        if found is None:
+            raise HTTPException(404, f"Expected {question} to be measured for release {n} of {kb}, found no such row.")
+        return page("question.html", root(request), kb=kb, n=n, found=found)
 
     @of_one.get("/ledger")
     def ledger(kb: str, wanted: Annotated[EventFilter, Query()], request: Request) -> str:

@@ -46,7 +46,7 @@ def missing_answers(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) ->
     wanted: dict[str, Messages] = {}
     for one, hits in zip(asked, found, strict=True):
         if not hits.refused:
-            wanted[_key(makeup, one, hits)] = messages_for(prompt, one, hits)
+            wanted[answer_key(makeup, one, hits)] = messages_for(prompt, one, hits)
     known = _known(runtime, list(wanted))
     print(f"{len(asked)} questions: {len(asked) - len(wanted)} refused by retrieval, {len(known)} answers known")
     return [Request(key, messages) for key, messages in wanted.items() if key not in known]
@@ -66,7 +66,7 @@ def _batched(answers: Iterator[Answer], size: int) -> Iterator[list[Answer]]:
 def known_answers(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[Answered]:
     """The same from what is stored, without calling a model: an answer that is missing stays missing."""
     found = retrieve(runtime, makeup, asked)
-    keys = [_key(makeup, one, hits) for one, hits in zip(asked, found, strict=True) if not hits.refused]
+    keys = [answer_key(makeup, one, hits) for one, hits in zip(asked, found, strict=True) if not hits.refused]
     return _assemble(makeup, asked, found, _known(runtime, keys))
 
 
@@ -75,7 +75,8 @@ def messages_for(prompt: Prompt, asked: Asked, found: Found) -> Messages:
     return [{"role": "user", "content": prompt.render(context_of(found.chunks), asked.question)}]
 
 
-def _key(makeup: Makeup, asked: Asked, found: Found) -> str:
+def answer_key(makeup: Makeup, asked: Asked, found: Found) -> str:
+    """All that an answer depends on, as one hash."""
     parts = makeup.parts()
     depends = [context_of(found.chunks), asked.question, parts["prompt"], parts["adapter"], parts["decoding"]]
     return fingerprint(depends)
@@ -88,6 +89,6 @@ def _known(runtime: Runtime, keys: list[str]) -> dict[str, str]:
 
 def _assemble(makeup: Makeup, asked: Sequence[Asked], found: Sequence[Found], known: dict[str, str]) -> list[Answered]:
     return [
-        Answered(one, hits, None if hits.refused else known.get(_key(makeup, one, hits)))
+        Answered(one, hits, None if hits.refused else known.get(answer_key(makeup, one, hits)))
         for one, hits in zip(asked, found, strict=True)
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from liftgate.answering import answers
 from liftgate.answering.answer_job import Answering
 from liftgate.answering.answers import answer_questions, known_answers
 from liftgate.config.gate import AnswerGate
@@ -16,6 +18,7 @@ from liftgate.evaluation.retrieval_metrics import find_leaks
 from liftgate.evaluation.retrieve_for_questions import as_context
 from liftgate.evaluation.sides import Sides, readers_of, sides_for
 from liftgate.evaluation.storing import known_evaluation, store_evaluation
+from liftgate.evaluation.transcripts import Transcript
 from liftgate.gate import policy
 from liftgate.gate.policy import Policy
 from liftgate.jobs.backends import backend_for
@@ -62,8 +65,8 @@ def compare_answers(runtime: Runtime, run: Run, candidate: int) -> int:
     if known is not None:
         print(f"Release {candidate} was evaluated under these conditions before: evaluation {known}.")
         return known
-    comparison = _compare(runtime, run, proposed, conditions, sides)
-    return store_evaluation(runtime, run, proposed, conditions, _policy(run, proposed), comparison)
+    comparison, transcripts = _compare(runtime, run, proposed, conditions, sides)
+    return store_evaluation(runtime, run, proposed, conditions, _policy(run, proposed), comparison, transcripts)
 
 
 def _answer(runtime: Runtime, run: Run, work: Answering, task_id: str) -> int:
@@ -89,22 +92,27 @@ def _answering(runtime: Runtime, run: Run, candidate: int, wanted: tuple[str, ..
     return Answering(runtime, run.kb, run.config.answers, makeups, _asked(conditions.questions))
 
 
-def _compare(runtime: Runtime, run: Run, proposed: Release, conditions: Conditions, sides: Sides) -> Comparison:
+def _compare(
+    runtime: Runtime, run: Run, proposed: Release, conditions: Conditions, sides: Sides
+) -> tuple[Comparison, list[Transcript]]:
     readers = readers_of(runtime, run.kb)
     counted = count_questions(runtime, run, sides.candidate, conditions.questions, readers)
     rows: list[Row] = []
+    transcripts: list[Transcript] = []
     leaks: list[str] = []
     notes = list(sides.notes)
     for side, makeup in sides.by_name():
-        answers = _answers(runtime, makeup, counted.questions)
+        given = known_answers(runtime, makeup, _asked(counted.questions))
+        answered, told = _answers(side, makeup, counted.questions, given)
+        transcripts += told
         refusal = parse_prompt(makeup.prompt.text).refusal
-        rows += answer_rows(side, counted.questions, answers, refusal)
-        notes.append(f"{side}: {refusal_counts(counted.questions, answers, refusal)}")
-        if (f1 := label_f1(counted.questions, answers)) is not None:
+        rows += answer_rows(side, counted.questions, answered, refusal)
+        notes.append(f"{side}: {refusal_counts(counted.questions, answered, refusal)}")
+        if (f1 := label_f1(counted.questions, answered)) is not None:
             notes.append(f"{side}: macro-F1 of labels {f1:.3f}")
         if side == "candidate":
-            leaks = find_leaks(counted.questions, {i: one.context for i, one in answers.items()}, readers)
-    return Comparison(
+            leaks = find_leaks(counted.questions, {i: one.context for i, one in answered.items()}, readers)
+    comparison = Comparison(
         component="prompt" if proposed.component == "prompt" else "adapter",
         made_of=sides.made_of(conditions),
         rows=tuple(rows),
@@ -113,14 +121,19 @@ def _compare(runtime: Runtime, run: Run, proposed: Release, conditions: Conditio
         set_aside=counted.set_aside,
         notes=tuple(notes),
     )
+    return comparison, transcripts
 
 
-def _answers(runtime: Runtime, makeup: Makeup, questions: tuple[Question, ...]) -> dict[str, Answered]:
-    answered = known_answers(runtime, makeup, _asked(questions))
-    return {
-        question.id: Answered(as_context(question, one.found), one.text)
-        for question, one in zip(questions, answered, strict=True)
-    }
+def _answers(
+    side: str, makeup: Makeup, questions: tuple[Question, ...], given: Sequence[answers.Answered]
+) -> tuple[dict[str, Answered], list[Transcript]]:
+    """The answers in the words of the metrics, and what is kept for people."""
+    measured, told = {}, []
+    for question, one in zip(questions, given, strict=True):
+        measured[question.id] = Answered(as_context(question, one.found), one.text)
+        key = None if one.text is None else answers.answer_key(makeup, one.asked, one.found)
+        told.append(Transcript(side, question, makeup.retrieval.collection_id, one.found, key))
+    return measured, told
 
 
 def _asked(questions: tuple[Question, ...]) -> list[Asked]:

@@ -11,6 +11,7 @@ from liftgate.evaluation.questions import Question
 from liftgate.evaluation.retrieval_metrics import Context, ContextChunk, find_leaks, retrieval_rows
 from liftgate.evaluation.sides import Sides, readers_of, sides_for
 from liftgate.evaluation.storing import known_evaluation, store_evaluation
+from liftgate.evaluation.transcripts import Transcript, transcripts_of
 from liftgate.gate import policy
 from liftgate.releases.ledger import release
 from liftgate.releases.makeup import Makeup
@@ -35,24 +36,27 @@ def retrieve_for_questions(runtime: Runtime, run: Run, candidate: int) -> int:
     if known is not None:
         print(f"Release {candidate} was evaluated under these conditions before: evaluation {known}.")
         return known
-    comparison = _compare(runtime, run, conditions, sides)
+    comparison, transcripts = _compare(runtime, run, conditions, sides)
     rules = policy.knowledge_base(run.config.gate) if sides.baseline else policy.first_release(run.config.gate)
-    return store_evaluation(runtime, run, proposed, conditions, rules, comparison)
+    return store_evaluation(runtime, run, proposed, conditions, rules, comparison, transcripts)
 
 
-def _compare(runtime: Runtime, run: Run, conditions: Conditions, sides: Sides) -> Comparison:
+def _compare(runtime: Runtime, run: Run, conditions: Conditions, sides: Sides) -> tuple[Comparison, list[Transcript]]:
     readers = readers_of(runtime, run.kb)
     counted = count_questions(runtime, run, sides.candidate, conditions.questions, readers)
     rows: list[Row] = []
+    transcripts: list[Transcript] = []
     leaks: list[str] = []
     for side, makeup in sides.by_name():
         asked = conditions.questions if side == "candidate" else counted.questions
-        contexts = contexts_for(runtime, makeup, asked)
+        found = found_for(runtime, makeup, asked)
+        contexts = {question.id: as_context(question, one) for question, one in zip(asked, found, strict=True)}
+        transcripts += transcripts_of(side, makeup, asked, found)
         rows += retrieval_rows(side, counted.questions, contexts)
         if side == "candidate":
             leaks = find_leaks(asked, contexts, readers)
         print(f"{side}: {len(asked)} questions retrieved")
-    return Comparison(
+    comparison = Comparison(
         component="retrieval",
         made_of=sides.made_of(conditions),
         rows=tuple(rows),
@@ -61,12 +65,12 @@ def _compare(runtime: Runtime, run: Run, conditions: Conditions, sides: Sides) -
         set_aside=counted.set_aside,
         notes=sides.notes,
     )
+    return comparison, transcripts
 
 
-def contexts_for(runtime: Runtime, makeup: Makeup, questions: tuple[Question, ...]) -> dict[str, Context]:
-    """What a release retrieves for each question, by the question's id."""
-    found = retrieve(runtime, makeup, [Asked(question.question, question.groups) for question in questions])
-    return {question.id: as_context(question, one) for question, one in zip(questions, found, strict=True)}
+def found_for(runtime: Runtime, makeup: Makeup, questions: tuple[Question, ...]) -> list[Found]:
+    """What a release retrieves for each question."""
+    return retrieve(runtime, makeup, [Asked(question.question, question.groups) for question in questions])
 
 
 def as_context(question: Question, found: Found) -> Context:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from liftgate.database import Connection, queries
 from liftgate.evaluation.conditions import Conditions
 from liftgate.evaluation.evidence import Comparison
+from liftgate.evaluation.transcripts import Transcript, store_transcripts
 from liftgate.fingerprints import canonical_json
 from liftgate.gate.policy import Policy
 from liftgate.gate.replay import evidence_json
@@ -30,7 +32,13 @@ def known_evaluation(connection: Connection, candidate: Release, conditions: Con
 
 
 def store_evaluation(
-    runtime: Runtime, run: Run, candidate: Release, conditions: Conditions, policy: Policy, comparison: Comparison
+    runtime: Runtime,
+    run: Run,
+    candidate: Release,
+    conditions: Conditions,
+    policy: Policy,
+    comparison: Comparison,
+    transcripts: Sequence[Transcript] = (),
 ) -> int:
     """Store a comparison with all its evidence, whole or not at all, and return its id."""
     stored = evidence_json(policy, comparison)
@@ -47,6 +55,7 @@ def store_evaluation(
         )
         rows = [{**asdict(row), "slices": list(row.slices), "evaluation_id": evaluation_id} for row in comparison.rows]
         queries().add_evidence(connection, rows)
+        store_transcripts(connection, evaluation_id, transcripts, comparison.rows)
     return evaluation_id
 
 

@@ -95,6 +95,11 @@ class PgvectorIndex:
             embedding = np.asarray(row.pop("embedding"), dtype=np.float32)
             yield Chunk(**{**row, "groups": tuple(row["groups"]), "embedding": embedding})
 
+    def texts(self, ids: Sequence[UUID], groups: Sequence[str]) -> dict[UUID, str]:
+        """Texts of these rows, as far as they are there and one of the groups may read them."""
+        rows = queries().chunk_texts(self._connection, **self._some(ids), groups=list(groups))
+        return {row["id"]: row["text"] for row in rows}
+
     def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
         """Narrow every row of the document; rows of that version get exactly these groups."""
         queries().set_chunk_groups(self._connection, **self._of(document), groups=list(groups), version=version)

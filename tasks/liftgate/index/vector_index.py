@@ -57,6 +57,10 @@ class VectorIndex(Protocol):
         """The rows that the generation sees, of one document or of all."""
         ...
 
+    def texts(self, ids: Sequence[UUID], groups: Sequence[str]) -> dict[UUID, str]:
+        """Texts of these rows, of whatever generation, as far as they are there and one of the groups may read them."""
+        ...
+
     def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
         """Narrow every row of the document to these groups; rows of that version get exactly them."""
         ...

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from liftgate.answering import answer_questions, known_answers, messages_for
-from liftgate.answering.answers import _key
+from liftgate.answering.answers import answer_key
 from liftgate.answering.base_model import base_revision
 from liftgate.database import queries
 from liftgate.errors import ConfigurationError, JobFailed
@@ -23,7 +23,7 @@ SMALL_PROMPT = PromptPart(version="short", text="---\nrefusal: No.\n---\n$contex
 
 def store(judged: Any, makeup: Makeup, asked: Asked, text: str) -> None:
     """Store an answer where that make-up looks for it."""
-    key = _key(makeup, asked, retrieve(judged.runtime, makeup, [asked])[0])
+    key = answer_key(makeup, asked, retrieve(judged.runtime, makeup, [asked])[0])
     with judged.runtime.database.transaction() as connection:
         queries().store_answers(connection, [{"id": key, "text": text, "tokens": 1, "finish": "stop"}])
 

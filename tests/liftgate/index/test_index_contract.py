@@ -257,6 +257,15 @@ def test_search_shows_a_row_to_whoever_has_one_of_its_groups(index: VectorIndex)
     assert found(index, unit(1), groups=[]) == []
 
 
+def test_texts_are_given_to_whoever_has_one_of_their_groups(index: VectorIndex) -> None:
+    staff, board = row(ordinal=0, groups=("staff",)), row(ordinal=1, groups=("board",))
+    index.upsert([staff, board])
+    index.mark_removed([staff.id], 2)
+    assert index.texts([staff.id, board.id, uuid4()], ["staff", "guests"]) == {staff.id: staff.text}
+    assert index.texts([staff.id, board.id], []) == {}
+    assert index.texts([], ["staff"]) == {}
+
+
 def test_unicode_and_very_long_text_come_back_unchanged(index: VectorIndex) -> None:
     uri = Document("dökumente", "日本/休暇 'quoted' \"%s\" {}.md")
     text = "Ünïcödé 休暇 👩‍👩‍👧 \u202eright to left\n\ttab \\ ' \" % :name " + "x" * 1_000_000

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 sys.path.insert(0, str(Path(__file__).parents[2] / "liftgate"))
 
 from told_ledger import told_ledger
+from viewers import GROUPS, USERS
 
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from judged_knowledge_base import JudgedKnowledgeBase
 
 ROOT = Path(__file__).parents[3]
-USERS = {"viewer": "viewer", "user": "user", "op": "op", "nobody": None}
-"""Names and their roles in Airflow's simple auth manager."""
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +51,8 @@ def api_server(told: JudgedKnowledgeBase, airflow_metadata: Path) -> Iterator[Te
 
     at = conninfo_to_dict(told.runtime.settings.database_url)
     connection = {"conn_type": "postgres", "host": at["host"], "login": at["user"], "schema": "told"}
-    os.environ["AIRFLOW_CONN_LIFTGATE_DATABASE"] = json.dumps({**connection, "extra": {"files_url": "/files"}})
+    extra = {"files_url": "/files", "viewer_groups": GROUPS}
+    os.environ["AIRFLOW_CONN_LIFTGATE_DATABASE"] = json.dumps({**connection, "extra": extra})
     _know_dags("kb_small", "roll_back_small", "resume_small")
     with TestClient(create_app(apps="core"), base_url="http://localhost") as client:
         yield client

@@ -6,25 +6,34 @@ import csv
 import io
 import json
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from told_ledger import SCRIPT
+from viewers import GROUPS
 
 from liftgate_airflow.pages import app, plots
 from liftgate_airflow.pages.assets import files
 from liftgate_airflow.pages.downloads import inert
 from liftgate_airflow.pages.rendering import duration
 
-PAGES = ["/", "/kb/small", "/kb/small?metric=refusal_correct", "/kb/small/ledger"] + [
-    f"/kb/small/releases/{n}" for n in range(1, 7)
+QUESTION = "/kb/small/releases/5/questions/q-1"
+PAGES = [
+    "/",
+    "/kb/small",
+    "/kb/small?metric=refusal_correct",
+    "/kb/small/ledger",
+    *(f"/kb/small/releases/{n}" for n in range(1, 7)),
+    QUESTION,
 ]
-FILLED = {"kb": "small", "n": "5", "name": "plots.js"}
+FILLED = {"kb": "small", "n": "5", "name": "plots.js", "question": "q-1"}
 
 
 def paths() -> list[str]:
     """Every route of the application, with its parameters filled in."""
-    return sorted({re.sub(r"{(\w+)}", lambda found: FILLED[found[1]], route.path) for route in app.build().routes})
+    templates = [route.path for route in app.build().routes]
+    return sorted({re.sub(r"{(\w+)(:path)?}", lambda found: FILLED[found[1]], path) for path in templates})
 
 
 def specs(html: str) -> list[dict[str, Any]]:
@@ -34,7 +43,7 @@ def specs(html: str) -> list[dict[str, Any]]:
 
 def test_nobody_gets_anything_without_a_login(get: Any) -> None:
     found = {path: get(path, None).status_code for path in paths()}
-    assert len(found) == 12, sorted(found)
+    assert len(found) == 13, sorted(found)
     assert set(found.values()) == {401}
 
 
@@ -98,7 +107,44 @@ def test_release_lists_the_questions_that_flipped_either_way(get: Any) -> None:
     assert "0 lost and 0 gained against anchor" in get("/kb/small/releases/6?against=anchor").text
 
 
-@pytest.mark.parametrize("path", ["/kb/small/releases/99", "/kb/small/releases/99.json", "/assets/..%2Fapp.py"])
+def test_texts_are_for_who_holds_the_groups_of_the_documents(get: Any) -> None:
+    assert "When the topicab desk opens?" in get(QUESTION, "op").text
+    assert "Ring twice." in get(QUESTION, "op").text
+    for name in ("viewer", "user"):
+        html = get(QUESTION, name).text
+        assert "topicab" not in html
+        assert "Ring twice." not in html
+        assert "or it is deleted: desk-1.md" in html
+    for name in ("op", "viewer"):
+        assert "topicab" not in get("/kb/small/releases/5", name).text
+        assert "topicab" not in get("/kb/small/releases/5.json", name).text
+
+
+@pytest.mark.parametrize(
+    ("user", "groups"),
+    [
+        (SimpleNamespace(role="op", get_name=lambda: "eve"), {"staff"}),
+        (SimpleNamespace(role=None, get_name=lambda: "user"), {"board"}),
+        (SimpleNamespace(roles=[SimpleNamespace(name="Op")], get_name=lambda: "user"), {"staff", "board"}),
+        (SimpleNamespace(get_name=lambda: "eve"), set()),
+    ],
+)
+def test_groups_of_a_viewer_come_from_roles_and_name(user: Any, groups: set[str]) -> None:
+    from liftgate_airflow.pages.viewer import groups_of
+
+    assert groups_of(user, GROUPS) == groups
+    assert groups_of(user, {}) == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/kb/small/releases/5/questions/q-999",
+        "/kb/small/releases/99",
+        "/kb/small/releases/99.json",
+        "/assets/..%2Fapp.py",
+    ],
+)
 def test_what_does_not_exist_is_not_found(get: Any, path: str) -> None:
     assert get(path).status_code == 404
 
@@ -152,13 +198,6 @@ def test_assets_are_kept_by_browsers_and_pages_are_not(get: Any) -> None:
 def test_application_learns_what_is_live(get: Any) -> None:
     assert (get("/live/small").json()["release"], get("/live/small").json()["generation"]) == (2, 2)
     assert get("/live/other").status_code == 404
-
-
-def test_page_is_in_the_navigation_of_airflow(api_server: Any, get: Any) -> None:
-    from liftgate_airflow.plugin import LiftgatePlugin
-
-    (view,) = LiftgatePlugin.external_views
-    assert (view["destination"], view["href"]) == ("nav", "/liftgate/")
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,11 @@ class WeaviateIndex:
             whole = {row.uuid: row for row in self._reader.by_ids([place.uuid for place in page], whole=True)}
             yield from (as_chunk(whole[place.uuid]) for place in page if place.uuid in whole)
 
+    def texts(self, ids: Sequence[UUID], groups: Sequence[str]) -> dict[UUID, str]:
+        """Texts of these rows, as far as they are there and one of the groups may read them."""
+        found = map(as_chunk, self._reader.by_ids(ids, whole=True))
+        return {row.id: row.text for row in found if not set(groups).isdisjoint(row.groups)}
+
     def set_groups(self, document: Document, groups: Sequence[str], version: str | None = None) -> None:
         """Narrow every row of the document; rows of that version get exactly these groups."""
         changes = []
