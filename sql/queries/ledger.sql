@@ -70,7 +70,7 @@ SELECT n, kind, details, at, by_whom, run_id, why FROM events
 
 -- name: last_approval(kb, evaluation)^
 -- What a person was asked or answered last about the evidence of an evaluation.
-SELECT n, kind, release, details, at, by_whom, why FROM events
+SELECT n, kind, release, details, at, by_whom, run_id, why FROM events
  WHERE kb = :kb AND details ? 'approval' AND (details ->> 'evaluation')::bigint = :evaluation
  ORDER BY n DESC LIMIT 1;
 

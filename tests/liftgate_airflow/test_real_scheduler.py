@@ -131,10 +131,10 @@ def test_what_is_live_is_told_to_those_who_may_know(real: Real) -> None:
 
 
 def test_a_person_answers_and_the_release_goes_live_with_their_name_in_the_ledger(real: Real, tmp_path: Path) -> None:
-    candidate, evaluation = candidate_that_waits(real, tmp_path)
+    candidate = candidate_that_waits(real, tmp_path)
     real.parse_again()
     real.until(lambda: APPROVE in real.api.dag_ids())
-    run = real.api.trigger(APPROVE, {"release": candidate, "evaluation": evaluation, "asked_by": "kb_asked"})
+    run = real.api.trigger(APPROVE, {"release": candidate})
     task = f"/dags/{APPROVE}/dagRuns/{run}/taskInstances/wait_for_answer"
     real.until(lambda: real.api._call("GET", task)["state"] == "awaiting_input")
     question = real.api._call("GET", f"{task}/-1/hitlDetails")
@@ -150,8 +150,8 @@ def test_a_person_answers_and_the_release_goes_live_with_their_name_in_the_ledge
     assert sorted(event["uri"] for event in events) == ["liftgate://asked/index", "liftgate://asked/release"]
 
 
-def candidate_that_waits(real: Real, folder: Path) -> tuple[int, int]:
-    """A candidate that the gate would promote, of a knowledge base that wants a person's word: release, evaluation."""
+def candidate_that_waits(real: Real, folder: Path) -> int:
+    """A candidate that the gate would promote, of a knowledge base that wants a person's word."""
     made = JudgedKnowledgeBase(real.runtime, folder / "asked", "asked")
     made.write_settings(approval={"users": [USER]})
     made.retrieve_by(top_k=4)
@@ -159,7 +159,8 @@ def candidate_that_waits(real: Real, folder: Path) -> tuple[int, int]:
     assert decide(made.runtime, run, candidate) == "ask_for_approval"
     file = made.file.read_text().replace("../", f"{made.folder}/")
     (real.workspace.handbook / "knowledge_bases" / "asked.yaml").write_text(file)
-    return candidate, ask_for_approval(made.runtime, run, candidate)
+    ask_for_approval(made.runtime, run, candidate)
+    return candidate
 
 
 def _approvals(real: Real) -> list[dict[str, Any]]:

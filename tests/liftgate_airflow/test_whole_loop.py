@@ -312,8 +312,7 @@ def test_run_whose_candidate_needs_approval_ends_and_one_question_is_asked(insta
     assert "promote" not in tasks
     assert installation.live() == live
     ((run_id, conf),) = installation.runs_of("approve_small")
-    assert run_id == f"release_{conf['release']}__evaluation_{conf['evaluation']}"
-    assert conf["asked_by"] == "kb_small"
+    assert run_id.startswith(f"release_{conf['release']}__evaluation_")
     state, tasks = installation.run("kb_small")
     assert (state, tasks.get("propose_candidate")) == ("success", None)
     assert len(installation.runs_of("approve_small")) == 1

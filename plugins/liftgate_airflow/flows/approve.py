@@ -21,19 +21,11 @@ CHANGED = {"retrieval": ["index", "release"], "prompt": ["release"], "adapter": 
 """The assets of a knowledge base that the promotion of each kind of release changes."""
 PARAMS = {
     "release": Param(title="Release", description="The candidate to ask about.", type="integer", minimum=1),
-    "evaluation": Param(
-        None,
-        title="Evaluation",
-        description="The evidence that is asked about. Empty: the newest.",
-        type=["null", "integer"],
-    ),
-    "asked_by": Param(
-        None,
-        title="Asked by",
-        description="The DAG that judges the candidate again if something else went live meanwhile.",
-        type=["null", "string"],
-    ),
 }
+
+
+JUDGED_BY = "{{ ti.xcom_pull(task_ids='record_answer', key='judged_by') }}"
+"""The DAG that proposed the candidate. No param: who may ask here need not have the right to start any other DAG."""
 
 
 def approve(config: KnowledgeBase, path: Path) -> DAG | None:
@@ -47,7 +39,7 @@ def approve(config: KnowledgeBase, path: Path) -> DAG | None:
     - **record_answer** writes into the ledger who answered what, and when. It ends the run in success if the answer
       came too late: a newer candidate superseded this one, or it was judged again.
     - **decide** follows the ledger: **promote**, **reject** or **hold**. **notify** says which.
-    - **needs_new_run** and **run_again**: if something else went live meanwhile, the DAG that asked runs once more.
+    - **needs_new_run** and **run_again**: if something else went live meanwhile, the DAG that made it runs once more.
 
     ### Triage
     Readers see the last promoted release until *promote* has ended.
@@ -73,13 +65,13 @@ def approve(config: KnowledgeBase, path: Path) -> DAG | None:
         given = WaitForAnswer(kb=config.name, approval=config.approval).output
         candidate = _record_answer()(given)
         promote = _promotion(config.name)(candidate)
-        outcome(candidate, promote, again="{{ params.asked_by or 'kb_" + config.name + "' }}")
+        outcome(candidate, promote, again=JUDGED_BY)
     return dag
 
 
 def _record_answer() -> Any:
     @task.short_circuit(task_id="record_answer", multiple_outputs=False)
-    def record_answer(given: dict[str, str]) -> int:
+    def record_answer(given: dict[str, Any]) -> int:
         """The release, or 0 where the answer came too late."""
         from datetime import datetime
 
@@ -87,9 +79,9 @@ def _record_answer() -> Any:
 
         context = get_current_context()
         answer = Given(given["answer"], given["by"], datetime.fromisoformat(given["at"]))
-        release, evaluation = context["params"]["release"], context["params"]["evaluation"]
-        path = "liftgate.releases.approval.record_answer"
-        return release if call_step(path, run_key(context), release, evaluation, answer) else 0
+        key, release, path = run_key(context), context["params"]["release"], "liftgate.releases.approval"
+        context["ti"].xcom_push("judged_by", call_step(f"{path}.judged_by", key, release))
+        return release if call_step(f"{path}.record_answer", key, release, given["evaluation"], answer) else 0
 
     return record_answer
 

@@ -22,7 +22,7 @@ def outcome(candidate: Any, promote: Any, approve: str | None = None, again: str
     """
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
-    decide = step("liftgate.releases.promotion.decide", kind=task.branch)(candidate)
+    decide = step("liftgate.releases.promotion.decide", kind=task.branch)(candidate, approve is not None)
     reject = step("liftgate.releases.outcomes.reject")(candidate)
     hold = step("liftgate.releases.outcomes.hold")(candidate)
     ends = [promote, reject, hold, *([_asked(candidate, approve)] if approve else [])]
@@ -67,7 +67,7 @@ def _asked(candidate: Any, approve: str) -> Any:
         task_id="start_approval",
         trigger_dag_id=approve,
         trigger_run_id=f"release_{release}__evaluation_{pulled.format('ask_for_approval')}",
-        conf={"release": candidate, "evaluation": evaluation, "asked_by": "{{ dag.dag_id }}"},
+        conf={"release": candidate},
         skip_when_already_exists=True,
     )
     return evaluation

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from liftgate.config.approval import Approval
 
 OPTIONS = ["promote", "reject", "hold"]
+SHOWN = "evaluation"
+"""The XCom that says which evidence the question shows; the answer is given in another process."""
 
 
 class WaitForAnswer(HITLOperator):
@@ -42,10 +44,13 @@ class WaitForAnswer(HITLOperator):
         with_retries(freeze_as_before, runtime, self.kb, run_key(context))
         asked = with_retries(approval_request, runtime, self.kb, context["params"]["release"])
         self.subject, self.body = asked.subject, asked.body
+        context["ti"].xcom_push(SHOWN, asked.evaluation)
         return super().execute(context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, str]:
-        """What was answered, by whom (nobody: empty), and when."""
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """What was answered to which evidence, by whom (nobody: empty), and when."""
         found = super().execute_complete(context, event)
         user, at = found["responded_by_user"], found["responded_at"] or datetime.now(UTC)
-        return {"answer": found["chosen_options"][0], "by": user["name"] if user else "", "at": at.isoformat()}
+        shown = context["ti"].xcom_pull(task_ids=self.task_id, key=SHOWN)
+        by = user["name"] if user else ""
+        return {"answer": found["chosen_options"][0], "by": by, "at": at.isoformat(), SHOWN: shown}

@@ -43,15 +43,16 @@ def approval_needed(connection: Connection, kb: str, component: str) -> Approval
 def standing(connection: Connection, kb: str, component: str, n: int | None, evaluation: int) -> Standing:
     """Where the approval of a candidate stands, on the evidence of that evaluation. None: it has no number yet.
 
-    Yes and no stand for the candidate under whatever number; waiting and holding are about one release.
+    Yes and no stand for the candidate under whatever number; waiting and holding are about one release. What a person
+    answered stands, also where the configuration asks nobody any more.
     """
-    if approval_needed(connection, kb, component) is None:
-        return "not_needed"
     last = queries().last_approval(connection, kb=kb, evaluation=evaluation)
-    if last is None:
-        return "not_asked"
-    found: Standing = last["details"]["approval"]
-    return "not_asked" if found in ("waiting", "hold") and last["release"] != n else found
+    found: Standing = last["details"]["approval"] if last else "not_asked"
+    if last and found in ("waiting", "hold") and last["release"] != n:
+        found = "not_asked"
+    if found in ("waiting", "not_asked") and approval_needed(connection, kb, component) is None:
+        return "not_needed"
+    return found
 
 
 def ask_for_approval(runtime: Runtime, run: Run, candidate: int) -> int:
@@ -75,10 +76,11 @@ def ask_for_approval(runtime: Runtime, run: Run, candidate: int) -> int:
     return evaluation
 
 
-def record_answer(runtime: Runtime, run: Run, candidate: int, evaluation: int | None, given: Given) -> bool:
+def record_answer(runtime: Runtime, run: Run, candidate: int, evaluation: int, given: Given) -> bool:
     """Write into the ledger who answered what, and when. False: the answer came too late to count for anything.
 
-    Without an evaluation the newest one is meant. Recorded once, however often the step is tried.
+    evaluation: the one that the person was shown. An answer is recorded once, however often the step is tried; another
+    answer in the same run, after a task was cleared, takes its place.
     """
     if given.answer not in get_args(Answer):
         raise ConfigurationError(f"Expected promote, reject or hold as an answer, found {given.answer!r}.")
@@ -86,34 +88,43 @@ def record_answer(runtime: Runtime, run: Run, candidate: int, evaluation: int | 
         lock_ledger(connection, run.kb)
         asked = release(connection, run.kb, candidate)
         late = _too_late(connection, asked, evaluation)
-        if late is None and not _recorded(connection, run, asked):
+        if late is None and not _recorded(connection, run, asked, given):
             _record(connection, run, asked, given)
     print(late or f"Release {candidate} of {run.kb}: {_sentence(given)}.")
     return late is None
 
 
-def _too_late(connection: Connection, asked: Release, evaluation: int | None) -> str | None:
+def judged_by(runtime: Runtime, run: Run, candidate: int) -> str:
+    """The DAG that proposed a candidate: it can judge it again."""
+    with runtime.database.transaction() as connection:
+        dag_id = release(connection, run.kb, candidate).run_id.partition(":")[0]
+    return dag_id if dag_id.startswith(("prompt_", "adapter_")) else f"kb_{run.kb}"
+
+
+def _too_late(connection: Connection, asked: Release, evaluation: int) -> str | None:
     if asked.outcome in ("promoted", "rolled_back"):
         return f"Release {asked.n} of {asked.kb} went live meanwhile: the answer changes nothing."
     if asked.outcome == "superseded":
         return f"Release {asked.n} of {asked.kb} is superseded by a newer one: the answer changes nothing."
-    if evaluation is not None and evaluation != _evaluation(connection, asked):
+    if evaluation != _evaluation(connection, asked):
         return f"Release {asked.n} of {asked.kb} was judged again meanwhile: the newer question counts."
     return None
 
 
-def _recorded(connection: Connection, run: Run, asked: Release) -> bool:
-    kinds = list(_EVENTS.values())
-    events = queries().events_of_release(connection, kb=asked.kb, n=asked.n, kinds=kinds)
-    return any(event["run_id"] == run.run_id for event in events)
+def _recorded(connection: Connection, run: Run, asked: Release, given: Given) -> bool:
+    """Whether this very answer is the newest word on the evidence."""
+    last = queries().last_approval(connection, kb=asked.kb, evaluation=_evaluation(connection, asked))
+    wanted = (run.run_id, given.by or NOBODY, _details(connection, asked, given))
+    return last is not None and (last["run_id"], last["by_whom"], last["details"]) == wanted
+
+
+def _details(connection: Connection, asked: Release, given: Given) -> dict[str, Any]:
+    evaluation = _evaluation(connection, asked)
+    return {"approval": given.answer, "evaluation": evaluation, "answered_at": given.at.isoformat()}
 
 
 def _record(connection: Connection, run: Run, asked: Release, given: Given) -> None:
-    details: dict[str, Any] = {
-        "approval": given.answer,
-        "evaluation": _evaluation(connection, asked),
-        "answered_at": given.at.isoformat(),
-    }
+    details = _details(connection, asked, given)
     by, kind = given.by or NOBODY, _EVENTS[given.answer]
     record(connection, asked.kb, kind, by=by, run_id=run.run_id, release=asked.n, why=_sentence(given), details=details)
 

@@ -22,6 +22,8 @@ class Request:
     subject: str
     body: str
     """Markdown."""
+    evaluation: int
+    """The one that the body shows. An answer counts for no other."""
 
 
 def approval_request(runtime: Runtime, kb: str, n: int) -> Request:
@@ -32,7 +34,7 @@ def approval_request(runtime: Runtime, kb: str, n: int) -> Request:
         if judged is None:
             raise ConfigurationError(f"Expected a verdict on release {n} of {kb}, found none. Let it be judged first.")
         body = "\n".join(_body(connection, candidate, Verdict.from_json(judged["verdict"])))
-    return Request(f"Shall release {n} of {kb} go live?", body)
+    return Request(f"Shall release {n} of {kb} go live?", body, judged["evaluation_id"])
 
 
 def _body(connection: Connection, candidate: Release, verdict: Verdict) -> Iterator[str]:

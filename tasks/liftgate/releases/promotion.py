@@ -34,10 +34,11 @@ WAS_LIVE = ("promoted", "rolled_back")
 """Outcomes of a release that went live, which stay when something else is live now."""
 
 
-def decide(runtime: Runtime, run: Run, candidate: int) -> Branch:
+def decide(runtime: Runtime, run: Run, candidate: int, asks: bool = True) -> Branch:
     """Where a judged candidate goes: its newest verdict decides, and a promotion hold keeps back even a good one.
 
-    Where approval is configured, a good one goes live only if a person said so on that evidence.
+    Where approval is configured, a good one goes live only if a person said so on that evidence. `asks`: whether the
+    flow can ask a person; one that cannot holds the candidate back.
     """
     with runtime.database.transaction() as connection:
         proposed = release(connection, run.kb, candidate)
@@ -46,6 +47,8 @@ def decide(runtime: Runtime, run: Run, candidate: int) -> Branch:
         branch: Branch = "reject" if outcome == "reject" else "hold"
         if judged and outcome == "promote" and not held:
             branch = _by_approval(connection, proposed, judged)
+        if branch == "ask_for_approval" and not asks:
+            branch = "hold"
     print(f"Release {candidate} was judged {outcome}" + (", promotions are on hold" if held else "") + f": {branch}")
     return branch
 

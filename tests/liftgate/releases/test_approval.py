@@ -37,10 +37,16 @@ def asked(judged: Any) -> tuple[Any, int]:
 def answer(judged: Any, n: int, what: str, by: str = "ada", evaluation: int | None = None) -> bool:
     """The steps of a run of approve_small, up to the outcome."""
     run = freeze_as_before(judged.runtime, "small", f"approve_small:{what}-{by}-{n}")
-    counts = record_answer(judged.runtime, run, n, evaluation, Given(what, by, NOON))
+    about = evaluation or shown(judged, n)
+    counts = record_answer(judged.runtime, run, n, about, Given(what, by, NOON))
     if counts:
         judged.end(run, n)
     return counts
+
+
+def shown(judged: Any, n: int) -> int:
+    """The evaluation that a question about the release shows now."""
+    return approval_request(judged.runtime, "small", n).evaluation
 
 
 def last_event(judged: Any, *kinds: str) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def test_an_approved_release_is_not_promoted_after_a_newer_candidate_came(judged
     """The newer one comes between the answer and the promotion."""
     _, older = asked(wanted(judged))
     run = freeze_as_before(judged.runtime, "small", "approve_small:slow")
-    assert record_answer(judged.runtime, run, older, None, Given("promote", "ada", NOON))
+    assert record_answer(judged.runtime, run, older, shown(judged, older), Given("promote", "ada", NOON))
     judged.retrieve_by(top_k=5)
     asked(judged)
     judged.end(run, older)
@@ -177,14 +183,57 @@ def test_an_answer_is_recorded_once_however_often_the_step_is_tried(judged: Any)
     _, candidate = asked(wanted(judged))
     run = freeze_as_before(judged.runtime, "small", "approve_small:once")
     for _ in range(2):
-        assert record_answer(judged.runtime, run, candidate, None, Given("hold", "ada", NOON))
+        assert record_answer(judged.runtime, run, candidate, shown(judged, candidate), Given("hold", "ada", NOON))
     assert [n for kind, n in judged.events("held")] == [candidate, candidate]
+
+
+def test_another_answer_in_a_cleared_run_takes_the_place_of_the_first(judged: Any) -> None:
+    _, candidate = asked(wanted(judged))
+    judged.hold()
+    run = freeze_as_before(judged.runtime, "small", "approve_small:cleared")
+    for what, by in (("promote", "ada"), ("reject", "grace")):
+        assert record_answer(judged.runtime, run, candidate, shown(judged, candidate), Given(what, by, NOON))
+    resume(judged.runtime, "small", by="test", run_id="resume")
+    assert decide(judged.runtime, run, candidate) == "reject"
+    with pytest.raises(PromotionRefused, match="found: reject"):
+        promotion.promote(judged.runtime, "small", candidate, by="test", run_id="by hand")
+
+
+@pytest.mark.parametrize("of", [["adapter"], ["retrieval"]])
+def test_a_no_stands_also_where_the_configuration_asks_nobody_any_more(judged: Any, of: list[str]) -> None:
+    _, candidate = asked(wanted(judged, of=["retrieval"]))
+    judged.write_settings(approval={"of": of})
+    judged.freeze()
+    assert answer(judged, candidate, "reject")
+    assert (judged.live(), judged.release(candidate).outcome) == (1, "rejected")
+
+
+def test_a_question_that_the_configuration_gave_up_holds_nobody(judged: Any) -> None:
+    run, candidate = asked(wanted(judged))
+    judged.write_settings(approval={"of": ["adapter"]})
+    judged.freeze()
+    assert decide(judged.runtime, run, candidate) == "promote"
+
+
+def test_an_answer_to_a_question_by_hand_counts_for_the_evidence_that_was_shown(judged: Any) -> None:
+    _, candidate = asked(wanted(judged))
+    before = shown(judged, candidate)
+    judged.ask_more()
+    asked(judged)
+    run = freeze_as_before(judged.runtime, "small", "approve_small:by hand")
+    assert not record_answer(judged.runtime, run, candidate, before, Given("promote", "ada", NOON))
+    assert judged.live() == 1
+
+
+def test_a_flow_that_cannot_ask_holds_what_needs_an_answer(judged: Any) -> None:
+    run, candidate = wanted(judged).judge()
+    assert decide(judged.runtime, run, candidate, asks=False) == "hold"
 
 
 def test_what_is_no_answer_is_refused(judged: Any) -> None:
     run, candidate = asked(wanted(judged))
     with pytest.raises(ConfigurationError, match="promote, reject or hold"):
-        record_answer(judged.runtime, run, candidate, None, Given("perhaps", "ada", NOON))
+        record_answer(judged.runtime, run, candidate, shown(judged, candidate), Given("perhaps", "ada", NOON))
 
 
 def test_a_person_is_shown_the_verdict_its_numbers_the_change_and_the_cost_and_no_document(judged: Any) -> None:
