@@ -13,14 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from liftgate.config.sources import SourceBlock
 from liftgate.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "liftgate.sources"
 OWN_FOLDER = "sources"
@@ -68,6 +70,8 @@ def _own_folder(folder: Path | None) -> Path | None:
 
 
 def _entry_points() -> Iterator[EntryPoint]:
+    from importlib.metadata import entry_points  # reads a file of every installed package
+
     return iter(entry_points(group=GROUP))
 
 

@@ -19,7 +19,7 @@ from source_servers import GitRepository, send, sftp_server, web_server
 
 from liftgate.config.access import Access
 from liftgate.errors import ConfigurationError, DocumentUnreadable, SourceError
-from liftgate.sources import Listed, Source, SourceBlock
+from liftgate.sources import Listed, SourceBlock
 from liftgate.sources.connections import Connection
 from liftgate.sources.kinds.azure import Azure
 from liftgate.sources.kinds.gcs import Gcs
@@ -27,6 +27,7 @@ from liftgate.sources.kinds.git import Git
 from liftgate.sources.kinds.s3 import S3
 from liftgate.sources.kinds.sftp import Sftp
 from liftgate.sources.kinds.sql import Sql
+from liftgate.sources.source import Source
 
 ACCESS = Access(default_groups=())
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJL1cVJ1HS0S0lFpN3MfJ7kmHIJ1yQdsEJMeLD0QEYEI"
