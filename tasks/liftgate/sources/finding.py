@@ -47,6 +47,11 @@ def find_kind(type_name: Any, kind_file: str = "", folder: Path | None = None) -
     if not isinstance(type_name, str) or not _NAME.fullmatch(type_name):
         raise ConfigurationError(_unknown(type_name, own))
     if (_BUILT_IN / f"{type_name}.py").is_file():
+        if own and (own / f"{type_name}.py").is_file():
+            raise ConfigurationError(
+                f"Expected a kind of your own to have a name of its own, found {own / f'{type_name}.py'} beside the "
+                f"built-in kind {type_name}. Rename the file."
+            )
         return Kind(_block_of(import_module(f"liftgate.sources.kinds.{type_name}"), type_name))
     file = Path(kind_file) if kind_file else own / f"{type_name}.py" if own else None
     if file and file.is_file():

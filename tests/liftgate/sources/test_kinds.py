@@ -135,13 +135,14 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
 def test_sftp_trusts_no_other_host_than_the_one_that_it_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     with sftp_server(tmp_path) as right:
-        for key in ({}, {"host_key": KEY}):
-            source = Source(Sftp(conn_id="docs"), ACCESS, {"docs": replace(right, extra=key)}.__getitem__)
+        for extra in ({}, {"host_key": KEY}):
+            source = Source(Sftp(conn_id="docs"), ACCESS, {"docs": replace(right, extra=extra)}.__getitem__)
             with pytest.raises(ConfigurationError, match="host key of 127.0.0.1 to be known"):
                 list(source.list())
-        broken = Source(Sftp(conn_id="docs"), ACCESS, {"docs": replace(right, extra={"host_key": "x"})}.__getitem__)
-        with pytest.raises(ConfigurationError, match="ssh-keyscan"):
-            list(broken.list())
+        for key in ("x", "ssh-ed25519 x", "ssh-what AAAA", "ssh-rsa"):
+            broken = Source(Sftp(conn_id="docs"), ACCESS, {"docs": replace(right, extra={"host_key": key})}.__getitem__)
+            with pytest.raises(ConfigurationError, match="ssh-keyscan"):
+                list(broken.list())
         wrong = Source(Sftp(conn_id="docs"), ACCESS, {"docs": replace(right, password="no")}.__getitem__)
         with pytest.raises(SourceError, match="Authentication"):
             list(wrong.list())
