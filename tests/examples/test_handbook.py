@@ -18,9 +18,9 @@ from liftgate.config.access import Access, AccessRule
 from liftgate.evaluation.families import read_families
 from liftgate.evaluation.plain_text import comparable, plain_text, quote_stands
 from liftgate.evaluation.questions import Question, crossing_families, family_problems, read_questions
-from liftgate.sources import Source
 from liftgate.sources.connections import connection_from_environment
 from liftgate.sources.kinds.folder import Folder
+from liftgate.sources.source import Source
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
 DOCUMENTS = HANDBOOK / "documents"

@@ -2,6 +2,5 @@
 
 from liftgate.config.sources import SourceBlock
 from liftgate.sources.identity import Document, Listed, doc_id
-from liftgate.sources.source import Source
 
-__all__ = ["Document", "Listed", "Source", "SourceBlock", "doc_id"]
+__all__ = ["Document", "Listed", "SourceBlock", "doc_id"]

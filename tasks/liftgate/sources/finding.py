@@ -13,14 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from liftgate.config.sources import SourceBlock
 from liftgate.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "liftgate.sources"
 OWN_FOLDER = "sources"
@@ -45,6 +47,11 @@ def find_kind(type_name: Any, kind_file: str = "", folder: Path | None = None) -
     if not isinstance(type_name, str) or not _NAME.fullmatch(type_name):
         raise ConfigurationError(_unknown(type_name, own))
     if (_BUILT_IN / f"{type_name}.py").is_file():
+        if own and (own / f"{type_name}.py").is_file():
+            raise ConfigurationError(
+                f"Expected a kind of your own to have a name of its own, found {own / f'{type_name}.py'} beside the "
+                f"built-in kind {type_name}. Rename the file."
+            )
         return Kind(_block_of(import_module(f"liftgate.sources.kinds.{type_name}"), type_name))
     file = Path(kind_file) if kind_file else own / f"{type_name}.py" if own else None
     if file and file.is_file():
@@ -68,6 +75,8 @@ def _own_folder(folder: Path | None) -> Path | None:
 
 
 def _entry_points() -> Iterator[EntryPoint]:
+    from importlib.metadata import entry_points  # reads a file of every installed package
+
     return iter(entry_points(group=GROUP))
 
 

@@ -114,6 +114,21 @@ def test_a_broken_kind_is_told_to_who_uses_it_and_to_nobody_else(kb: Any, code: 
         read_knowledge_base(kb.file)
 
 
+def test_a_kind_of_ones_own_cannot_be_mistaken_for_a_built_in_one(kb: Any) -> None:
+    add_kind(kb, "folder", WIKI)
+    with pytest.raises(ConfigurationError, match="Rename the file"):
+        read_knowledge_base(kb.file)
+
+
+def test_a_configuration_cannot_name_a_file_to_run(kb: Any) -> None:
+    elsewhere = kb.folder / "wiki.py"
+    elsewhere.write_text(f"import pathlib\npathlib.Path({str(kb.folder / 'ran')!r}).touch()\n{WIKI}")
+    use(kb, type="wiki", pages=["a"], kind_file=str(elsewhere))
+    with pytest.raises(ConfigurationError, match="filled in by us"):
+        read_knowledge_base(kb.file)
+    assert not (kb.folder / "ran").exists()
+
+
 @pytest.mark.parametrize("name", ["wikki", "../wiki", None, 7])
 def test_an_unknown_kind_is_told_with_those_that_are_known(kb: Any, name: Any) -> None:
     add_kind(kb, "wiki", WIKI)

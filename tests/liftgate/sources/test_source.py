@@ -8,10 +8,11 @@ import pytest
 
 from liftgate.config.access import Access, AccessRule
 from liftgate.errors import DocumentChanged, SourceError
-from liftgate.sources import Source, doc_id
+from liftgate.sources import doc_id
 from liftgate.sources.connections import connection_from_environment
 from liftgate.sources.kinds.folder import Folder
 from liftgate.sources.patterns import path_pattern
+from liftgate.sources.source import Source
 
 
 def folder(path: Path, *, rules: tuple[AccessRule, ...] = (), include: tuple[str, ...] = ("**/*",)) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -12,6 +13,9 @@ from liftgate.sources.connections import Connections
 from liftgate.sources.files import as_groups
 from liftgate.sources.identity import Listed
 from liftgate.sources.reading import gone, import_for, require_same
+
+AT_ONCE = 16
+"""Requests in flight while objects are asked for their tags or metadata."""
 
 
 class S3(SourceBlock):
@@ -52,10 +56,11 @@ class S3Reader:
     def list(self) -> Iterator[Listed]:
         """Every object, a page of a thousand at a time."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._block.bucket, Prefix=self._prefix)
-        for page in pages:
-            for found in page.get("Contents", []):
-                if not found["Key"].endswith("/"):  # a folder's marker
-                    yield self._listed(found)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for page in pages:
+                # What ends in a slash is a folder's marker.
+                objects = [found for found in page.get("Contents", []) if not found["Key"].endswith("/")]
+                yield from pool.map(self._listed, objects) if self._asks_each else map(self._listed, objects)
 
     def look(self, uris: Collection[str]) -> Iterator[Listed]:
         """Those objects, with a request for each."""
@@ -100,6 +105,10 @@ class S3Reader:
             metadata = self._client.head_object(Bucket=block.bucket, Key=key)["Metadata"]
             return as_groups(metadata.get(block.groups_metadata.lower()))
         return None
+
+    @property
+    def _asks_each(self) -> bool:
+        return bool(self._block.groups_tag or self._block.groups_metadata)
 
     @property
     def _client(self) -> Any:

@@ -93,13 +93,15 @@ class SftpReader:
             return
         port = found.port or PORT
         host = found.host if port == PORT else f"[{found.host}]:{port}"
-        entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{host} {' '.join(given[:2])}")
-        if entry is None or entry.key is None:
+        typed = given[:2] if len(given) > 1 else ["ssh-rsa", *given]  # as Airflow's hook takes a key alone
+        try:
+            key = paramiko.hostkeys.HostKeyEntry.from_line(" ".join([host, *typed])).key
+            self._client.get_host_keys().add(host, key.get_name(), key)
+        except (paramiko.SSHException, paramiko.hostkeys.InvalidHostKey, AttributeError) as error:
             raise ConfigurationError(
                 f"Expected `host_key` of the connection {self._block.conn_id} to be a type and a key, as in "
-                f"known_hosts, found {given[0]} and something else. Run: ssh-keyscan {found.host}"
-            )
-        self._client.get_host_keys().add(host, entry.key.get_name(), entry.key)
+                f"known_hosts, found something else. Run: ssh-keyscan {found.host}"
+            ) from error
 
 
 def _hint(found: Any) -> str:
