@@ -44,8 +44,8 @@ def topic(number: int) -> str:
 class JudgedKnowledgeBase(SmallKnowledgeBase):
     """Documents and golden questions enough for real verdicts. The first release is live, promoted on its floors."""
 
-    def __init__(self, runtime: Runtime, folder: Path):
-        super().__init__(runtime, folder)
+    def __init__(self, runtime: Runtime, folder: Path, name: str = "small"):
+        super().__init__(runtime, folder, name)
         self.passing: bool | None = True
         """What the suite over the chunks is said to have found; None: it did not run."""
         for number in range(TOPICS):

@@ -6,21 +6,31 @@ an Airflow takes long to start.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from real_airflow import DAG, ENDED, Real, real_airflow
+from real_airflow import DAG, ENDED, USER, Real, real_airflow
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "liftgate"))
+
+from judged_knowledge_base import JudgedKnowledgeBase
+
+from liftgate.releases.approval import ask_for_approval
 from liftgate.releases.ledger import lock_ledger, record
+from liftgate.releases.promotion import decide
 from liftgate.runs import Allowances, Scope, freeze_configuration
 from liftgate.turns import Turn, release_turn, take_turn
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 LONG_AGO = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=10)
+APPROVE = "approve_asked"
 SETTINGS = "watch: {poll_seconds: 1, settle_seconds: 2}\n"
 OWN_DAG = """
 from pathlib import Path
@@ -118,6 +128,47 @@ def test_what_is_live_is_told_to_those_who_may_know(real: Real) -> None:
     assert found["collection"].startswith("kb_chunks_small_g1_")
     assert [operand["valueInt"] for operand in found["where"]["operands"]] == [1, 1]
     assert httpx.get(url.replace("small", "other"), headers=login).status_code in (403, 404)
+
+
+def test_a_person_answers_and_the_release_goes_live_with_their_name_in_the_ledger(real: Real, tmp_path: Path) -> None:
+    candidate, evaluation = candidate_that_waits(real, tmp_path)
+    real.parse_again()
+    real.until(lambda: APPROVE in real.api.dag_ids())
+    run = real.api.trigger(APPROVE, {"release": candidate, "evaluation": evaluation, "asked_by": "kb_asked"})
+    task = f"/dags/{APPROVE}/dagRuns/{run}/taskInstances/wait_for_answer"
+    real.until(lambda: real.api._call("GET", task)["state"] == "awaiting_input")
+    question = real.api._call("GET", f"{task}/-1/hitlDetails")
+    assert question["subject"] == "Shall release 2 of asked go live?"
+    assert question["body"].startswith("**Promote: ")
+    assert [user["id"] for user in question["assigned_users"]] == [USER]
+    real.api._call("PATCH", f"{task}/-1/hitlDetails", json={"chosen_options": ["promote"], "params_input": {}})
+    real.until(lambda: real.api.run(APPROVE, run).state in ENDED)
+    tasks = {task.task_id: task.state for task in real.api.tasks(APPROVE, run)}
+    assert (real.api.run(APPROVE, run).state, tasks["promote"], tasks["reject"]) == ("success", "success", "skipped")
+    assert _approvals(real) == [{"by_whom": USER, "release": candidate, "live": candidate}]
+    events = real.api._call("GET", "/assets/events", params={"source_dag_id": APPROVE})["asset_events"]
+    assert sorted(event["uri"] for event in events) == ["liftgate://asked/index", "liftgate://asked/release"]
+
+
+def candidate_that_waits(real: Real, folder: Path) -> tuple[int, int]:
+    """A candidate that the gate would promote, of a knowledge base that wants a person's word: release, evaluation."""
+    made = JudgedKnowledgeBase(real.runtime, folder / "asked", "asked")
+    made.write_settings(approval={"users": [USER]})
+    made.retrieve_by(top_k=4)
+    run, candidate = made.judge()
+    assert decide(made.runtime, run, candidate) == "ask_for_approval"
+    file = made.file.read_text().replace("../", f"{made.folder}/")
+    (real.workspace.handbook / "knowledge_bases" / "asked.yaml").write_text(file)
+    return candidate, ask_for_approval(made.runtime, run, candidate)
+
+
+def _approvals(real: Real) -> list[dict[str, Any]]:
+    statement = """
+        SELECT e.by_whom, e.release, l.n AS live FROM events e JOIN live_releases l USING (kb)
+         WHERE kb = 'asked' AND kind = 'approved'
+    """
+    with real.runtime.database.transaction() as connection:
+        return list(connection.execute(statement).fetchall())
 
 
 def _plans(real: Real) -> list[dict[str, str]]:

@@ -85,6 +85,14 @@ class Installation:
             found = session.query(DagRun.run_id).filter_by(dag_id=dag_id).all()
         return [run_id for (run_id,) in found if run_id.startswith("after__")]
 
+    def runs_of(self, dag_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """Id and params of every run of a DAG."""
+        from airflow.models.dagrun import DagRun
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            return [(run.run_id, run.conf) for run in session.query(DagRun).filter_by(dag_id=dag_id)]
+
     def events(self) -> list[str]:
         """The asset events of this knowledge base so far."""
         from airflow.models.asset import AssetEvent
@@ -292,3 +300,20 @@ def test_housekeeping_prunes_and_compares(installation: Installation) -> None:
     state, tasks = installation.run("housekeeping")
     assert state == "success", tasks
     assert tasks["small.prune"] == tasks["small.compare_newest"] == "success"
+
+
+def test_run_whose_candidate_needs_approval_ends_and_one_question_is_asked(installation: Installation) -> None:
+    resume(installation.runtime, "small", by="test", run_id="resume at last")
+    live = installation.live()
+    installation.change("approval", of=["retrieval"])
+    installation.change("ingestion", retrieval_defaults={"top_k": 5})
+    state, tasks = installation.run("kb_small")
+    assert (state, tasks["ask_for_approval"], tasks["start_approval"]) == ("success", "success", "success"), tasks
+    assert "promote" not in tasks
+    assert installation.live() == live
+    ((run_id, conf),) = installation.runs_of("approve_small")
+    assert run_id == f"release_{conf['release']}__evaluation_{conf['evaluation']}"
+    assert conf["asked_by"] == "kb_small"
+    state, tasks = installation.run("kb_small")
+    assert (state, tasks.get("propose_candidate")) == ("success", None)
+    assert len(installation.runs_of("approve_small")) == 1
