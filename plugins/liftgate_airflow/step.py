@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
+from liftgate_airflow.lineage import tell_lineage
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -78,6 +80,7 @@ def step(
         if named_by is not None:
             context[MAP_NAME] = call_step(named_by, key, *given, **named)  # type: ignore[literal-required]
         result = call_step(path, key, *given, **named)
+        tell_lineage(path, key, result)
         if then is not None:
             then(context, key, *given)
         if skip_on is not None and result == skip_on:

@@ -8,6 +8,10 @@ VALUES (:digest, :kb, :uri, :counts::jsonb, :lineage::jsonb, :dataset_revision, 
 -- The release whose index gave the contexts of a tuning set, or NULL.
 SELECT (counts ->> 'release')::int FROM tuning_sets WHERE digest = :digest;
 
+-- name: tuning_set_uri(digest)$
+-- Where a tuning set lies.
+SELECT uri FROM tuning_sets WHERE digest = :digest;
+
 -- name: adapter_for(kb, tuning_set, base, settings)^
 -- The adapter that such a training has given already.
 SELECT digest, uri FROM adapters

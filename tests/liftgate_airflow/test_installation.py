@@ -19,6 +19,8 @@ import pytest
 from wheels import ROOT, build_wheel, pip_settings
 
 pytestmark = pytest.mark.slow
+TO_A_FILE = {"type": "file", "append": True}
+"""OpenLineage's transport. Without one its provider does nothing."""
 PACKAGES = ("tasks", "plugins", "sql")
 WAITING = "kb_example:waiting"
 HOLDER = "kb_example:holder"
@@ -147,6 +149,7 @@ def team(server_url: str, airflow_metadata: Path, tmp_path_factory: pytest.TempP
         "PYTHONPATH": str(installed),
         "PGHOST": socket,
         "PGUSER": "postgres",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({**TO_A_FILE, "log_file_path": str(folder / "lineage")}),
     }
     places = {
         "@db.example.com/liftgate": f"@/liftgate?host={socket}",
@@ -173,6 +176,7 @@ def test_the_section_leads_from_the_wheel_to_a_first_run_an_upgrade_and_removal(
     settings = "\n".join(line for line in tables.splitlines() if line.startswith("export"))
     said = team.sh(f"{settings}\n{steps.pop('The first run')}")
     assert "Release 1 of example is held" in said
+    _lineage_is_told(team)
     planned = team.sh(steps.pop("By the scheduler"))
     assert all(f"2026-01-0{day}" in planned for day in (1, 2)), planned
 
@@ -184,6 +188,17 @@ def test_the_section_leads_from_the_wheel_to_a_first_run_an_upgrade_and_removal(
     with psycopg.connect(server_url) as connection:
         assert connection.execute("SELECT FROM pg_roles WHERE rolname = 'liftgate'").fetchone() is None
     assert [path.exists() for path in (team.bundle, team.folder / "files")] == [False, False]
+
+
+def _lineage_is_told(team: Team) -> None:
+    """The first run sent events of its data sets, by the provider's transport into a file."""
+    events = [json.loads(line) for line in (team.folder / "lineage").read_text().splitlines()]
+    told = {event["job"]["name"]: event for event in events if event["inputs"]}
+    assert set(told) == {"kb_example.close_generation"}
+    (read,), (written,) = (told["kb_example.close_generation"][side] for side in ("inputs", "outputs"))
+    assert (read["namespace"], read["name"]) == ("file", str(team.bundle / "documents"))
+    assert written["namespace"].startswith("postgres://")
+    assert written["name"].startswith("liftgate.public.kb_chunks_example_")
 
 
 def _upgrade_while_a_run_waits(team: Team, settings: str) -> None:

@@ -30,6 +30,7 @@ from liftgate.turns import Turn, release_turn, take_turn
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 LONG_AGO = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=10)
+APPROVE = "approve_asked"
 SETTINGS = "watch: {poll_seconds: 1, settle_seconds: 2}\n"
 OWN_DAG = """
 from pathlib import Path

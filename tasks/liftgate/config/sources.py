@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import ConfigDict, PlainValidator, SerializeAsAny, ValidationError, ValidationInfo
 
@@ -12,6 +12,13 @@ from liftgate.errors import ConfigurationError
 if TYPE_CHECKING:
     from liftgate.sources.connections import Connections
     from liftgate.sources.source import Reader
+
+
+class DataSet(NamedTuple):
+    """A data set as OpenLineage names it: whose it is, and its name there."""
+
+    namespace: str
+    name: str
 
 
 class SourceBlock(Block):
@@ -33,6 +40,10 @@ class SourceBlock(Block):
     def open(self, connections: Connections) -> Reader:
         """What lists and reads. Reaches no server yet: connections are resolved at first use."""
         raise NotImplementedError(f"{type(self).__name__} has no open()")
+
+    def data_set(self) -> DataSet:
+        """What lineage calls it. A kind whose place OpenLineage has a name for overrides this."""
+        return DataSet(self.type, self.name)
 
 
 class UnavailableSource(SourceBlock):

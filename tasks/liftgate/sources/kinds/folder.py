@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from liftgate.config.paths import ExistingPath
-from liftgate.config.sources import SourceBlock
+from liftgate.config.sources import DataSet, SourceBlock
 from liftgate.errors import DocumentUnreadable
 from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Listed
@@ -24,6 +24,10 @@ class Folder(SourceBlock):
     def open(self, connections: Connections) -> FolderReader:
         """Its files."""
         return FolderReader(self.path)
+
+    def data_set(self) -> DataSet:
+        """The folder."""
+        return DataSet("file", self.path)
 
 
 class FolderReader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from liftgate.config.sources import SourceBlock
+from liftgate.config.sources import DataSet, SourceBlock
 from liftgate.sources.connections import Connections
 from liftgate.sources.files import FileSystemReader
 
@@ -28,6 +28,10 @@ class Gcs(SourceBlock):
         root = f"{self.bucket}/{self.prefix}".rstrip("/")
         options = lambda: self._options(connections)  # noqa: E731
         return FileSystemReader("gcs", "gs", root, options, "'liftgate[gcs]'", self.groups_metadata)
+
+    def data_set(self) -> DataSet:
+        """The part of the bucket."""
+        return DataSet(f"gs://{self.bucket}", self.prefix or "/")
 
     def _options(self, connections: Connections) -> dict[str, Any]:
         if self.conn_id is None:

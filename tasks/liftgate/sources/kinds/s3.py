@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from liftgate.config.sources import SourceBlock
+from liftgate.config.sources import DataSet, SourceBlock
 from liftgate.sources.connections import Connections
 from liftgate.sources.files import as_groups
 from liftgate.sources.identity import Listed
@@ -42,6 +42,10 @@ class S3(SourceBlock):
     def open(self, connections: Connections) -> S3Reader:
         """Its objects."""
         return S3Reader(self, connections)
+
+    def data_set(self) -> DataSet:
+        """The part of the bucket."""
+        return DataSet(f"s3://{self.bucket}", self.prefix or "/")
 
 
 class S3Reader:
