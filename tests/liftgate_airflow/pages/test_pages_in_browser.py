@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-PAGES = {"index": "/", "kb": "/kb/small", "release": "/kb/small/releases/5", "ledger": "/kb/small/ledger"}
+PAGES = {
+    "index": "/",
+    "kb": "/kb/small?metric=refusal_correct",
+    "release": "/kb/small/releases/5",
+    "question": "/kb/small/releases/5/questions/q-1",
+    "ledger": "/kb/small/ledger",
+}
+SHOWN = {("kb", "light"), ("release", "dark"), ("release", "phone")}
+"""Pictures in the README."""
 WIDE = {"width": 1200, "height": 900}
 PHONE = {"width": 390, "height": 844}
 PICTURES = ROOT / "examples" / "handbook" / "pictures"
@@ -54,9 +62,9 @@ def looked_at(seen: Visit, look: str) -> None:
         seen.open(path)
         assert seen.complaints == [], name
         assert seen.page.evaluate(ASSERT_NARROW) <= 0, name
-        if os.environ.get("LIFTGATE_TAKE_PICTURES"):
-            PICTURES.mkdir(exist_ok=True)
-            seen.page.screenshot(path=PICTURES / f"page-{name}-{look}.png")
+        if os.environ.get("LIFTGATE_TAKE_PICTURES") and (name, look) in SHOWN:
+            upper = {"x": 0, "y": 0, "width": seen.page.viewport_size["width"], "height": 1000}
+            seen.page.screenshot(path=PICTURES / f"page-{name}-{look}.png", full_page=True, clip=upper)
     assert seen.asked_elsewhere == []
 
 
