@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,16 @@ def test_what_is_no_sitemap_is_an_error(web: WebServer, body: bytes) -> None:
     web.special["/map.xml"] = lambda handler: send(handler, 200, body)
     with pytest.raises(SourceError, match="sitemap|at most"):
         list(Http(sitemap=f"{web.url}/map.xml").open({}.__getitem__).list())
+
+
+def test_a_sitemap_cannot_have_a_file_of_the_worker_put_into_it(web: WebServer, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{web.url}/secret")
+    entity = f'<!DOCTYPE a [<!ENTITY a SYSTEM "file://{tmp_path}/secret">]>'
+    body = f"{entity}<urlset><url><loc>&a;</loc></url><url><loc>{web.url}/a.md</loc></url></urlset>".encode()
+    web.special["/map.xml"] = lambda handler: send(handler, 200, body)
+    web.pages |= {"/a.md": b"a", "/secret": b"s"}
+    listed = list(Http(sitemap=f"{web.url}/map.xml").open({}.__getitem__).list())
+    assert [one.uri for one in listed] == [f"{web.url}/a.md"]
 
 
 def s3_at(kb: Any, web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:

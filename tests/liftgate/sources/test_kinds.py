@@ -18,10 +18,11 @@ from pydantic import ConfigDict, ValidationError
 from source_servers import GitRepository, send, sftp_server, web_server
 
 from liftgate.config.access import Access
-from liftgate.errors import ConfigurationError, DocumentUnreadable, SourceError
+from liftgate.errors import ConfigurationError, DocumentChanged, DocumentUnreadable, SourceError
 from liftgate.sources import Listed, SourceBlock
 from liftgate.sources.connections import Connection
 from liftgate.sources.kinds.azure import Azure
+from liftgate.sources.kinds.fsspec import FsSpec
 from liftgate.sources.kinds.gcs import Gcs
 from liftgate.sources.kinds.git import Git
 from liftgate.sources.kinds.s3 import S3
@@ -118,6 +119,20 @@ def test_settings_of_google_and_azure_are_those_of_their_file_systems(
     assert (listed.uri, listed.version_hint, listed.groups) == ("a.md", "1", ("hr",))
     assert {name: Store.given[name] for name in options} == options
     assert set(Store.given) - set(options) == {"use_listings_cache"}
+
+
+def test_a_file_that_changed_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be of any size by now."""
+    files = MemoryFileSystem()
+    files.pipe("/changed/a.md", b"one")
+    source = Source(FsSpec(protocol="memory", root="/changed"), ACCESS, {}.__getitem__)
+    (listed,) = source.list()
+    files.pipe("/changed/a.md", b"three")
+    opened: list[str] = []
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda self, path: opened.append(path))
+    with pytest.raises(DocumentChanged):
+        source.read("a.md", listed.version_hint)
+    assert opened == []
 
 
 @pytest.mark.parametrize(
