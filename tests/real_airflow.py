@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -40,6 +41,7 @@ class Real:
     api: Api
     runtime: Runtime
     workspace: Workspace
+    airflow: Airflow
 
     def write(self, name: str, text: str, at: datetime) -> None:
         path = self.workspace.handbook / "documents" / name
@@ -62,6 +64,15 @@ class Real:
         """Read the DAG file now: a watcher begins when its DAG is read for the first time after it was unpaused."""
         token = self.api._call("GET", f"/dags/{DAG}")["file_token"]
         self.api._call("PUT", f"/parseDagFile/{token}")
+
+    @contextmanager
+    def without_triggerer(self) -> Iterator[None]:
+        """Stop it, as an upgrade does, and start another one at the end of the block."""
+        process = self.airflow.processes["triggerer"]
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        yield
+        self.airflow.start_component("triggerer")
 
     def log(self, run_id: str, task_id: str) -> str:
         """All that a task has logged."""
@@ -132,7 +143,7 @@ def real_airflow(folder: Path, more: str = "", own_dag: str = "") -> Iterator[Re
         stack.callback(airflow.stop)
         airflow.start()
         api = Api(airflow.url, USER, airflow.password)
-        made = Real(api, runtime, workspace)
+        made = Real(api, runtime, workspace, airflow)
         made.until(api.is_healthy)
         api.make_pool("models", 1)
         made.until(lambda: DAG in api.dag_ids())

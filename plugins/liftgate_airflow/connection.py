@@ -185,7 +185,7 @@ def source_connection(conn_id: str) -> SourceConnection:
         found = Connection.get(conn_id)
     except AirflowNotFoundException as error:
         raise ConfigurationError(
-            f"Expected the Airflow connection {conn_id}, found none. Make it, or correct `conn_id` of the source."
+            f"Expected the Airflow connection {conn_id}, found none. Make it, or correct `conn_id`."
         ) from error
     given = {name: getattr(found, name) or "" for name in ("host", "login", "password", "schema")}
     return SourceConnection(**given, port=found.port, extra=found.extra_dejson)

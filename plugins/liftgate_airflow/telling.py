@@ -115,9 +115,13 @@ def tell(context: Context, run: Run, news: Iterable[News]) -> None:
 
 
 def require_notifiers(config: KnowledgeBase) -> None:
-    """Raise ConfigurationError unless every notifier that the configuration names can be made."""
+    """Raise ConfigurationError unless every notifier that the configuration names is there, with its connection."""
+    from liftgate_airflow.connection import source_connection
+
     for rule in config.notify:
         notifier(rule)
+        if rule.conn_id:
+            source_connection(rule.conn_id)
 
 
 def notifier(rule: Notify) -> BaseNotifier:

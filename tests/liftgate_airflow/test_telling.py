@@ -96,8 +96,13 @@ def test_notifiers_of_airflow_are_named_with_their_connection_and_options() -> N
         telling.notifier(Notify(when=("stale",), using="email"))
 
 
-def test_doctor_finds_a_notifier_that_is_not_installed(run: Run) -> None:
+def test_doctor_finds_a_notifier_that_is_not_installed_or_has_no_connection(
+    run: Run, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigurationError, match="Expected a notifier at no.such.Notifier"):
+        telling.require_notifiers(run.config)
+    monkeypatch.delenv("AIRFLOW_CONN_CHAT")
+    with pytest.raises(ConfigurationError, match="Expected the Airflow connection chat, found none"):
         telling.require_notifiers(run.config)
 
 

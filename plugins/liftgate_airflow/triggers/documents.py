@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -17,6 +20,8 @@ CURSOR = "documents"
 """The key of the watcher's cursor in the state store of its asset: the digest of the last listing that it fired for."""
 EVENT_IS_KEPT_SECONDS = 5
 """The triggerer holds an event in memory for a second or so before it is in Airflow's database."""
+_LISTINGS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="liftgate-listing")
+"""Threads of their own: listings that take minutes must not keep other triggers from theirs."""
 
 
 class DocumentsChangedTrigger(BaseEventTrigger):
@@ -71,7 +76,8 @@ class DocumentsChangedTrigger(BaseEventTrigger):
     async def _look(self) -> Seen | None:
         """What the sources hold, or None where they do not say: that is logged, and the next poll asks again."""
         try:
-            return await asyncio.to_thread(self._list)
+            listing = partial(copy_context().run, self._list)
+            return await asyncio.get_running_loop().run_in_executor(_LISTINGS, listing)
         except Exception as error:  # whatever it is, one that leaves here ends the watch
             await self.log.awarning(f"The sources could not be listed: {error}")
             return None
