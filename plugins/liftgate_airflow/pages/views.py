@@ -34,6 +34,8 @@ def router() -> Any:
     @of_one.get("")
     def knowledge_base(kb: str, request: Request, user: GetUserDep, metric: str = "") -> str:
         found, now = reading.overview(kb), datetime.now(UTC)
+        if not found.lines and not found.health.newest_run:
+            raise HTTPException(404, f"Expected a run of kb_{kb}, found none. Check the name, or let it run.")
         metrics = metrics_of(found.lines)
         metric = metric if metric in metrics else next(iter(metrics), "")
         return page(
