@@ -15,7 +15,6 @@ from wheels import ROOT, build_wheel, pip_settings
 pytestmark = pytest.mark.slow
 
 CLI = "import sys; from liftgate.cli import app; sys.exit(app())"
-
 SHIPPED = (".py", ".html", ".css", ".js")
 
 

@@ -3,7 +3,7 @@
 Imported at the first request only: it needs Airflow's API server.
 """
 
-# No postponed annotations here: FastAPI reads those of `may_see`.
+from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any, Literal
