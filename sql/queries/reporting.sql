@@ -3,13 +3,19 @@
 SELECT kb FROM runs UNION SELECT kb FROM releases ORDER BY kb;
 
 -- name: standings(kbs)
--- What is live in each of some knowledge bases, and what holds it up.
+-- What is live in each of some knowledge bases, since when it has been behind its sources, and what holds it up.
 SELECT k.kb, l.n AS live, l.live_since, h.since AS held_since, h.why AS held_why,
        (SELECT max(n) FROM releases WHERE kb = k.kb) AS newest,
+       CASE WHEN c.digest <> l.makeup #>> '{retrieval,digest}' THEN coalesce(
+           (SELECT min(g.closed_at) FROM generations g
+             WHERE g.kb = k.kb AND g.state = 'closed' AND g.digest <> l.makeup #>> '{retrieval,digest}'
+               AND g.generation > l.generation), c.closed_at) END AS behind_since,
        (SELECT count(*) FROM quarantine WHERE kb = k.kb) AS quarantined
   FROM unnest(:kbs::text[]) AS k (kb)
   LEFT JOIN live_releases l ON l.kb = k.kb
   LEFT JOIN promotion_holds h ON h.kb = k.kb
+  LEFT JOIN LATERAL (SELECT digest, closed_at FROM generations WHERE kb = k.kb AND state <> 'open'
+                      ORDER BY generation DESC LIMIT 1) c ON true
  ORDER BY k.kb;
 
 -- name: release_lines(kb)

@@ -15,6 +15,7 @@ from wheels import ROOT, build_wheel, pip_settings
 pytestmark = pytest.mark.slow
 
 CLI = "import sys; from liftgate.cli import app; sys.exit(app())"
+SHIPPED = (".py", ".html", ".css", ".js")
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,12 @@ def test_wheel_holds_the_library_airflows_side_and_the_sql_and_nothing_else(whee
     assert not [name for name in names if "trainer/" in name or "/tests/" in name or name.endswith(".pyc")]
 
 
-def test_wheel_holds_every_module_of_the_checkout(wheel: Path) -> None:
+def test_wheel_holds_every_module_and_what_the_pages_are_made_of(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     for folder, package in (("tasks", "liftgate"), ("plugins", "liftgate_airflow")):
-        modules = {str(path.relative_to(ROOT / folder)) for path in (ROOT / folder / package).rglob("*.py")}
-        assert modules <= names
+        files = (path for path in (ROOT / folder / package).rglob("*") if path.suffix in SHIPPED)
+        assert {str(path.relative_to(ROOT / folder)) for path in files} <= names
 
 
 def test_installed_package_is_the_one_that_is_imported(installed: Path) -> None:

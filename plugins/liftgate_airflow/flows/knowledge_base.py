@@ -55,8 +55,10 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     - *index_changes*, *close_generation* red: clear the task with what is downstream. If it says that the turn was
       lost, clear *plan_changes* and what is downstream.
     - *validate_chunks* red: its report is named in the log. Mend documents or parsing; the next run plans anew.
-    - *reject* or *hold* green: the log gives the sentence that decided. `liftgate releases show <name> N` has the rest.
-    - Something bad is live: trigger `roll_back_<name>`. That takes seconds, and stays until `resume_<name>`.
+    - *reject* or *hold* green: the log gives the sentence that decided. *Browse, Liftgate* has the rest with every
+      interval and the questions that changed, `liftgate releases show <name> N` as a table.
+    - Something bad is live: trigger `roll_back_<name>`, here or on that page. That takes seconds, and stays until
+      `resume_<name>`.
     """
     with liftgate_dag(
         f"kb_{config.name}",

@@ -39,5 +39,5 @@ def build() -> Any:
         return JSONResponse({"detail": str(error)}, 404)
 
     for module in (live, assets, downloads, views):
-        app.include_router(module.router())
+        app.include_router(module.router)
     return app

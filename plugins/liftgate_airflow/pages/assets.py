@@ -1,13 +1,25 @@
-"""Scripts and styles, shipped with the wheel, so that the pages need no internet."""
+"""Scripts and styles, shipped with the wheel: the pages need no internet. Imported at the first request only."""
 
-# No postponed annotations here: FastAPI reads those of a function that is defined in another.
+from __future__ import annotations
 
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse
 
 FOLDER = Path(__file__).parent / "assets"
+
+router = APIRouter()
+
+
+@router.get("/assets/{name}")
+def asset(name: str) -> FileResponse:
+    """A script or a style."""
+    if name not in files():
+        raise HTTPException(404, f"Expected one of {', '.join(files())}, found {name!r}.")
+    return FileResponse(files()[name], headers={"Cache-Control": "private, max-age=31536000, immutable"})
 
 
 @cache
@@ -20,19 +32,3 @@ def files() -> dict[str, Path]:
 def digest(name: str) -> str:
     """The beginning of a content hash: browsers keep an asset until it changes."""
     return hashlib.sha256(files()[name].read_bytes()).hexdigest()[:12]
-
-
-def router() -> Any:
-    """`GET /liftgate/assets/{name}`."""
-    from fastapi import APIRouter, HTTPException
-    from fastapi.responses import FileResponse
-
-    made = APIRouter()
-
-    @made.get("/assets/{name}")
-    def asset(name: str) -> FileResponse:
-        if name not in files():
-            raise HTTPException(404, f"Expected one of {', '.join(files())}, found {name!r}.")
-        return FileResponse(files()[name], headers={"Cache-Control": "private, max-age=31536000, immutable"})
-
-    return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +43,48 @@ def interval_plots(checks: Iterable[Check]) -> dict[str, Spec]:
 def timeline_plot(lines: Sequence[ReleaseLine], periods: Sequence[LivePeriod], metric: str, now: datetime) -> Spec:
     """Each candidate by the mean of a metric when it was proposed, and as a line what readers had."""
     means = {line.n: line.means[metric] for line in lines if metric in line.means}
-    candidates = [
+    lowest = min(means.values(), default=0.0)
+    y = {
+        "field": "mean",
+        "type": "quantitative",
+        "title": metric,
+        "scale": {"domain": [max(0.0, lowest - 0.05), 1.0], "zero": False, "nice": False},
+        "axis": {"format": ".2f", "tickCount": 5},
+    }
+    return {
+        "$schema": SCHEMA,
+        "description": f"{metric} of each candidate over time, and of the release that was live.",
+        "width": "container",
+        "height": 220,
+        "layer": [_live_layer(periods, means, y, now), _candidates_layer(lines, means, y)],
+    }
+
+
+def _live_layer(periods: Sequence[LivePeriod], means: Mapping[int, float], y: Spec, now: datetime) -> Spec:
+    rows = [
+        {
+            "since": one.since.isoformat(),
+            "until": (one.until or now).isoformat(),
+            "mean": means[one.release],
+            "release": one.release,
+        }
+        for one in periods
+        if one.release in means
+    ]
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "rule", "strokeWidth": 5, "color": "var(--live)", "strokeCap": "round"},
+        "encoding": {
+            "x": {**TIME, "field": "since"},
+            "x2": {"field": "until"},
+            "y": y,
+            "tooltip": [{"field": "release", "title": "live"}, {"field": "mean", "format": ".3f"}],
+        },
+    }
+
+
+def _candidates_layer(lines: Sequence[ReleaseLine], means: Mapping[int, float], y: Spec) -> Spec:
+    rows = [
         {
             "at": line.release.created_at.isoformat(),
             "mean": means[line.n],
@@ -54,54 +95,18 @@ def timeline_plot(lines: Sequence[ReleaseLine], periods: Sequence[LivePeriod], m
         for line in lines
         if line.n in means
     ]
-    live = [
-        {
-            "since": one.since.isoformat(),
-            "until": (one.until or now).isoformat(),
-            "mean": means[one.release],
-            "release": one.release,
-        }
-        for one in periods
-        if one.release in means
-    ]
     outcomes = [name.replace("_", " ") for name in OUTCOMES]
-    lowest = min(means.values(), default=0.0)
-    y = {
-        "field": "mean",
-        "type": "quantitative",
-        "title": metric,
-        "scale": {"domain": [max(0.0, lowest - 0.05), 1.0], "zero": False, "nice": False},
-        "axis": {"format": ".2f", "tickCount": 5},
-    }
     tooltip = [{"field": name} for name in ("release", "outcome", "verdict")] + [{"field": "mean", "format": ".3f"}]
     return {
-        "$schema": SCHEMA,
-        "description": f"{metric} of each candidate over time, and of the release that was live.",
-        "width": "container",
-        "height": 220,
-        "layer": [
-            {
-                "data": {"values": live},
-                "mark": {"type": "rule", "strokeWidth": 5, "color": "var(--live)", "strokeCap": "round"},
-                "encoding": {
-                    "x": {**TIME, "field": "since"},
-                    "x2": {"field": "until"},
-                    "y": y,
-                    "tooltip": [{"field": "release", "title": "live"}, {"field": "mean", "format": ".3f"}],
-                },
-            },
-            {
-                "data": {"values": candidates},
-                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
-                "encoding": {
-                    "x": {**TIME, "field": "at"},
-                    "y": y,
-                    "color": _scale("outcome", outcomes, OUTCOME_COLOURS, 3),
-                    "shape": _scale("outcome", outcomes, OUTCOME_SHAPES, 3),
-                    "tooltip": tooltip,
-                },
-            },
-        ],
+        "data": {"values": rows},
+        "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
+        "encoding": {
+            "x": {**TIME, "field": "at"},
+            "y": y,
+            "color": _scale("outcome", outcomes, OUTCOME_COLOURS, 3),
+            "shape": _scale("outcome", outcomes, OUTCOME_SHAPES, 3),
+            "tooltip": tooltip,
+        },
     }
 
 

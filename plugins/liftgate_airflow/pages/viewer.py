@@ -3,7 +3,7 @@
 Imported at the first request only: it needs Airflow's API server.
 """
 
-# No postponed annotations here: FastAPI reads those of `may_see`.
+from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any, Literal
@@ -12,11 +12,16 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.models.dag import DagModel
-from fastapi import Request
+from fastapi import HTTPException, Request
+from pydantic import ValidationError
 
 from liftgate.config.block import Block
 
 Startable = Literal["yes", "paused", "no"]
+MISTAKEN = (
+    "Expected `viewer_groups` in the extras of the connection liftgate_database to be like "
+    '{"roles": {"op": ["staff"]}, "users": {"ada": ["board"]}}, found something else. Correct it.'
+)
 
 
 class ViewerGroups(Block):
@@ -56,7 +61,10 @@ def groups_of(user: Any, mapping: Any) -> set[str]:
     the extras of the connection liftgate_database. Whoever may edit that connection can read the database anyway.
     Example: {"roles": {"op": ["staff"]}, "users": {"ada": ["board"]}}, the operator ada -> {"staff", "board"}
     """
-    known = ViewerGroups.model_validate(mapping)
+    try:
+        known = ViewerGroups.model_validate(mapping)
+    except ValidationError as error:
+        raise HTTPException(500, MISTAKEN) from error
     by_role = {name.casefold(): groups for name, groups in known.roles.items()}
     found = [by_role.get(role.casefold(), []) for role in _roles_of(user)]
     return set().union(known.users.get(user.get_name(), []), *found)

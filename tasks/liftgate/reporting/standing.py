@@ -22,6 +22,7 @@ class Standing:
     held_since: datetime | None
     held_why: str | None
     newest: int | None
+    behind_since: datetime | None
     quarantined: int
 
 

@@ -123,7 +123,13 @@ def test_standings_have_a_line_for_each_knowledge_base(told: Any) -> None:
     (line,) = read(told, standings, ["small"])
     assert (line.live, line.newest, line.quarantined) == (1, 3, 0)
     assert line.held_why == "rolled back from release 2: an exercise"
+    assert line.behind_since == read(told, health, told.name).behind_since
     assert read(told, standings, []) == []
+
+
+def test_what_is_up_to_date_is_not_behind(judged: Any) -> None:
+    (line,) = read(judged, standings, ["small"])
+    assert (line.behind_since, line.held_since) == (None, None)
 
 
 def test_events_are_found_by_kind_release_words_and_time(told: Any) -> None:

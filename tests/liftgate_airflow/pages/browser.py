@@ -23,6 +23,7 @@ from demo.api import Api
 from demo.server import MARK, USER, Airflow, end_leftovers
 from demo.workspace import Workspace
 from told_ledger import told_ledger
+from viewers import GROUPS
 
 from liftgate.local.postgres import started
 from liftgate.runtime import Runtime
@@ -127,6 +128,7 @@ def site(folder: Path) -> Iterator[Site]:
         for file in ("knowledge_base.py", "roll_back.py"):
             shutil.copy(ROOT / "dags" / file, workspace.handbook)
         extra = {name: getattr(settings, name) for name in ("files_url", "models_dir", "trainer_dir")}
+        extra["viewer_groups"] = GROUPS
         at = {"conn_type": "postgres", "host": str(postgres.socket_folder), "login": "liftgate", "schema": "liftgate"}
         airflow = Airflow(workspace, _free_port(), postgres, {"liftgate_database": json.dumps({**at, "extra": extra})})
         airflow.environment.update(_more(workspace))

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 from told_ledger import SCRIPT
 from viewers import GROUPS
 
@@ -136,9 +137,18 @@ def test_groups_of_a_viewer_come_from_roles_and_name(user: Any, groups: set[str]
     assert groups_of(user, {}) == set()
 
 
+@pytest.mark.parametrize("mapping", [{"roles": "op"}, {"groups": {}}, "staff"])
+def test_mapping_of_groups_that_is_no_mapping_is_named(mapping: Any) -> None:
+    from liftgate_airflow.pages.viewer import groups_of
+
+    with pytest.raises(HTTPException, match="Correct it"):
+        groups_of(SimpleNamespace(role="op", get_name=lambda: "ada"), mapping)
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        "/kb/other",
         "/kb/small/releases/5/questions/q-999",
         "/kb/small/releases/99",
         "/kb/small/releases/99.json",

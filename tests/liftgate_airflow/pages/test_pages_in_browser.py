@@ -106,6 +106,16 @@ def test_numbers_are_told_under_the_pointer_and_given_as_files(airflow: Site, br
         assert seen.complaints == []
 
 
+def test_texts_of_both_sides_are_read_by_who_holds_the_groups(airflow: Site, browser: Browser) -> None:
+    for user, texts in (("op", 2), ("viewer", 0)):
+        with visit(browser, airflow, user, viewport=WIDE) as seen:
+            seen.open("/kb/small/releases/5#flips")
+            seen.page.get_by_role("link", name="q-1", exact=True).click()
+            seen.page.get_by_role("heading", name="candidate").wait_for()
+            assert seen.page.get_by_text("Ring twice.").count() == texts
+            assert seen.complaints == []
+
+
 def test_nobody_sees_a_page_or_an_asset_without_a_login(airflow: Site, browser: Browser) -> None:
     with visit(browser, airflow, None) as seen:
         for path in [*PAGES.values(), "/assets/plots.js", "/assets/vega.min.js", "/kb/small/ledger.csv"]:
