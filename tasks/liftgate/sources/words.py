@@ -47,15 +47,15 @@ class GroupRules:
                 return _sorted(groups)
         return _sorted(self._default)
 
-    def decide(self, uri: str, of_source: Groups | None, words: dict[Origin, Words]) -> Groups:
-        """The groups, with what the sidecar and the front matter say."""
+    def decide(self, uri: str, of_source: Groups | None, words: dict[Origin, Words]) -> Words:
+        """What decides: the first origin that says something, or has a problem, else the default."""
         for origin in self._order:
             found = words.get(origin, Words(self._cheap(origin, uri, of_source)))
             if found.problem is not None:
-                return ()
+                return found
             if found.groups is not None:
-                return _sorted(found.groups)
-        return _sorted(self._default)
+                return Words(_sorted(found.groups))
+        return Words(_sorted(self._default))
 
     def _cheap(self, origin: Origin, uri: str, of_source: Groups | None) -> Groups | None:
         if origin == "rules":
