@@ -97,13 +97,33 @@ def test_a_broken_sidecar_lets_nobody_read(kb: Any, content: str | bytes, capsys
     assert "Nobody may read leave.md: " in capsys.readouterr().out
 
 
+CLOSED, UNCLOSED = "---\n%s\n---\n# Leave", "---\ntitle: a\n%s\n# Leave"
+
+
 @pytest.mark.parametrize(
-    "document", [front("hr"), front("["), front("{a: b}"), "---\ntitle: a\ngroups: [everyone]\n# Leave"]
+    "document",
+    [
+        *(front(groups) for groups in ("hr", "[", "{a: b}")),
+        *(CLOSED % said for said in ("Groups: [hr]", "'groups ': [hr]", "groups [hr]", "- groups: [hr]")),
+        *(UNCLOSED % said for said in ("groups: [everyone]", " groups: [hr]", "groups : [hr]", "GROUPS: [hr]")),
+        "+++\ngroups = ['hr']\n+++\n# Leave",
+        "----\ngroups: [hr]\n----\n# Leave",
+    ],
 )
 def test_a_broken_front_matter_lets_nobody_read(kb: Any, document: str) -> None:
     kb.write("leave.md", document)
     use(kb, "front_matter", default=("everyone",))
     assert listed(kb) == {"leave.md": [], "travel.md": ["everyone"]}
+
+
+@pytest.mark.parametrize("begin", ["--- \n", "\n---\n", "\ufeff---\r\n", "---\t\n", "---\n\n"])
+def test_front_matter_speaks_however_its_lines_of_dashes_are_written(begin: str) -> None:
+    assert words_of_document(f"{begin}groups: [hr]\n--- \n# Leave".encode(), "leave.md") == Words(("hr",))
+
+
+@pytest.mark.parametrize("document", ["", "# Our groups: all\n", "---\n---\n# Leave", "---\n\n---\n", "---\n\n# Leave"])
+def test_a_document_without_groups_says_nothing(document: str) -> None:
+    assert words_of_document(document.encode(), "leave.md") == Words()
 
 
 def test_front_matter_may_say_nobody_and_may_say_nothing(kb: Any) -> None:
