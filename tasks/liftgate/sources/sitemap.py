@@ -14,26 +14,26 @@ MOST_BYTES = 50_000_000
 _BLOCK = 65536
 
 
-class Address(NamedTuple):
+class Page(NamedTuple):
     """A page of a sitemap. `lastmod` is empty where the sitemap does not say."""
 
     url: str
     lastmod: str = ""
 
 
-def addresses_of(web: Web, sitemap: str) -> Iterator[Address]:
+def addresses_of(web: Web, sitemap: str) -> Iterator[Page]:
     """The pages of a sitemap and of all that it leads to, each once. Raises SourceError."""
     waiting, seen = [sitemap], {sitemap}
     while waiting:
         at = waiting.pop()
-        for kind, address in _entries(_fetch(web, at), at):
-            if address.url in seen:
+        for kind, page in _entries(_fetch(web, at), at):
+            if page.url in seen:
                 continue
-            seen.add(address.url)
+            seen.add(page.url)
             if kind == "url":
-                yield address
+                yield page
             else:
-                waiting.append(address.url)
+                waiting.append(page.url)
 
 
 def _fetch(web: Web, sitemap: str) -> bytes:
@@ -57,7 +57,7 @@ def _unpacked(data: bytes, sitemap: str) -> bytes:
     return found
 
 
-def _entries(data: bytes, sitemap: str) -> Iterator[tuple[str, Address]]:
+def _entries(data: bytes, sitemap: str) -> Iterator[tuple[str, Page]]:
     """("url" or "sitemap", address) for each entry. Nothing that the file declares is looked up or unfolded."""
     from lxml import etree
 
@@ -72,7 +72,7 @@ def _entries(data: bytes, sitemap: str) -> Iterator[tuple[str, Address]]:
         raise SourceError(f"Expected a sitemap at {sitemap}, found {error}. Mend the sitemap.") from error
 
 
-def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Address]]:
+def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Page]]:
     from lxml import etree
 
     for _, element in events:
@@ -81,5 +81,5 @@ def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Address]
         if kind in ("url", "sitemap"):
             texts = {etree.QName(child).localname: (child.text or "").strip() for child in element.iterchildren("{*}*")}
             if texts.get("loc"):
-                yield kind, Address(texts["loc"], texts.get("lastmod", ""))
+                yield kind, Page(texts["loc"], texts.get("lastmod", ""))
             element.clear()
