@@ -232,7 +232,7 @@ def test_an_empty_or_missing_bucket_and_an_object_that_goes(kb: Any, monkeypatch
         stops_and_removes_nothing(kb, "NoSuchBucket")
 
 
-def test_a_source_that_lists_a_document_twice_is_told_so(kb: Any) -> None:
+def test_a_source_that_lists_a_document_twice_is_told_so_and_narrows_what_came_before(kb: Any) -> None:
     (kb.folder / "sources").mkdir()
     (kb.folder / "sources" / "twice.py").write_text(
         "from datetime import datetime, timezone\n"
@@ -241,8 +241,12 @@ def test_a_source_that_lists_a_document_twice_is_told_so(kb: Any) -> None:
         "    def open(self, connections):\n"
         "        return self\n"
         "    def list(self):\n"
-        "        yield from [Listed('a.md', '1', 0, datetime.now(timezone.utc))] * 2\n"
+        "        for uri in ('leave.md', 'a.md', 'a.md', 'travel.md'):\n"
+        "            yield Listed(uri, '1', 0, datetime.now(timezone.utc))\n"
     )
     kb.index()
     kb.ingest(source={"type": "twice"})
-    stops_and_removes_nothing(kb, "Expected every document once")
+    stops_and_removes_nothing(kb, r"Expected every document once, .*a\.md")
+    kb.allow_groups({}, default=[])
+    kb.start()
+    assert {uri: kb.groups(uri) for uri in ("leave.md", "travel.md")} == {"leave.md": [[]], "travel.md": [["staff"]]}
