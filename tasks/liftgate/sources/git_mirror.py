@@ -55,6 +55,18 @@ class GitMirror:
                 f"Expected {ref} in the repository {self._url}, found nothing of that name. Correct `ref`."
             ) from error
 
+    def require_folder(self, commit: str, folder: str) -> None:
+        """Raise SourceError where a commit has no such folder: listing it would give nothing, as if it were empty."""
+        try:
+            found = self._in_mirror("cat-file", "-t", f"{commit}:{folder}").decode().strip()
+        except SourceError:
+            found = "nothing"
+        if found != "tree":
+            raise SourceError(
+                f"Expected the folder {folder} in the repository {self._url}, found {found} of that name. "
+                "Correct `path`, or `ref`."
+            )
+
     def blob(self, blob: str, uri: str) -> bytes:
         """The bytes of a blob."""
         if not self._has(blob):

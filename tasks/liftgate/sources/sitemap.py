@@ -12,6 +12,7 @@ from liftgate.sources.web import Web
 MOST_BYTES = 50_000_000
 """Of one sitemap, unpacked: the protocol's own limit."""
 _BLOCK = 65536
+_ROOTS = ("urlset", "sitemapindex")
 
 
 class Page(NamedTuple):
@@ -66,10 +67,12 @@ def _entries(data: bytes, sitemap: str) -> Iterator[tuple[str, Page]]:
         for start in range(0, len(data), _BLOCK):
             parser.feed(data[start : start + _BLOCK])
             yield from _found(parser.read_events())
-        parser.close()
+        root = etree.QName(parser.close()).localname
         yield from _found(parser.read_events())
     except etree.XMLSyntaxError as error:
         raise SourceError(f"Expected a sitemap at {sitemap}, found {error}. Mend the sitemap.") from error
+    if root not in _ROOTS:  # a server that is being mended says so in XHTML, which would look like no pages at all
+        raise SourceError(f"Expected a sitemap at {sitemap}, found <{root}>. Correct its address, or mend the server.")
 
 
 def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Page]]:

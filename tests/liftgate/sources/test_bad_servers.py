@@ -174,8 +174,14 @@ ENTITIES = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">' + b"".join(
 
 @pytest.mark.parametrize(
     "body",
-    [b"<html><p>Not found", b"", ENTITIES + b"]><urlset><url><loc>&j;</loc></url>", gzip.compress(bytes(100 << 20), 1)],
-    ids=["page", "empty", "entities", "packed zeros"],
+    [
+        b"<html><p>Not found",
+        b"<html><p>Soon back</p></html>",
+        b"",
+        ENTITIES + b"]><urlset><url><loc>&j;</loc></url>",
+        gzip.compress(bytes(100 << 20), 1),
+    ],
+    ids=["page", "whole page", "empty", "entities", "packed zeros"],
 )
 def test_what_is_no_sitemap_is_an_error(web: WebServer, body: bytes) -> None:
     web.special["/map.xml"] = lambda handler: send(handler, 200, body)

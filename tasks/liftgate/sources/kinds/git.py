@@ -56,6 +56,7 @@ class GitReader:
         """Every file of the commit, with the time of the last commit that changed it."""
         self._mirror.update()
         commit = self._mirror.commit(self._block.ref)
+        self._mirror.require_folder(commit, self._folder)
         changed = dict(self._last_changes(commit))
         below = ["--", self._folder + "/"] if self._folder else []
         for line in self._mirror.lines("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *below):
