@@ -3,9 +3,9 @@
 INSERT INTO listed_sidecars (serial, source, uri, version_hint, size_bytes)
 VALUES (:serial, :source, :uri, :version_hint, :size_bytes);
 
--- name: forget_undecided(serial)!
+-- name: forget_documents*!
 -- As if they had not been listed, so that their access stays as it is.
-DELETE FROM listed_documents WHERE serial = :serial AND undecided;
+DELETE FROM listed_documents WHERE serial = :serial AND source = :source AND uri = :uri;
 
 -- name: unknown_words(kb, serial, endings, after_source, after_uri, most)
 -- Sidecars, and undecided documents with one of these endings, in versions that nobody has opened for their groups.

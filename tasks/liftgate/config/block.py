@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 class Block(BaseModel):
     """A block of YAML: frozen once read, unknown keys refused, every field documented by the string under it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def purposes(block: type[BaseModel]) -> dict[str, str]:

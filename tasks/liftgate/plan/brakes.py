@@ -20,6 +20,8 @@ class Workload:
     tokens: int
     widenings: int
     first: bool
+    emptied: tuple[str, ...] = ()
+    """Sources of several that list nothing, while documents of them are indexed."""
 
     def counts(self) -> dict[str, Any]:
         """As it is stored with the plan."""
@@ -33,7 +35,7 @@ def require_within_brakes(run: Run, workload: Workload, listing_error: str | Non
             f"Expected a complete listing of {run.kb}, found one that broke off: {listing_error} "
             "Access was narrowed, nothing else changed. Mend the source, then clear list_sources and downstream."
         )
-    reasons = [reason for reason in (_empty(workload), *_over(run, workload)) if reason]
+    reasons = [reason for reason in (_empty(workload), *_emptied(run, workload), *_over(run, workload)) if reason]
     if reasons:
         cost = cost_sentence(run, workload)
         raise BrakeApplied("\n".join([f"{run.kb} was stopped before it touched the index.", *reasons, cost]))
@@ -46,6 +48,17 @@ def _empty(workload: Workload) -> str | None:
         f"Expected the sources to list documents, found none while {workload.indexed} are indexed. "
         "Check path and credentials; an empty source can be indexed only by removing its knowledge base."
     )
+
+
+def _emptied(run: Run, workload: Workload) -> list[str]:
+    """Its share of all documents may be small, so that the brake on removals would let it pass."""
+    if not workload.listed or (run.allowances.removals or 0) >= workload.removals:
+        return []
+    return [
+        f"Expected source {name} to list documents, found none while some of it are indexed. Check its path and "
+        f"credentials. If that is right, run again with the param allow_removals_up_to: {workload.removals}."
+        for name in workload.emptied
+    ]
 
 
 def _over(run: Run, workload: Workload) -> list[str | None]:

@@ -73,7 +73,7 @@ def decide_work(runtime: Runtime, run: Run) -> tuple[Decision, dict[str, Any]]:
     # A new collection has to hold everything, whatever the run was asked to look at.
     scope = run.scope if target or base is None else Scope()
     work = [row for row in changes if in_scope(scope, row)]
-    workload = _workload(run.scope, changes, work, listing["widenings"] or 0, first=base is None)
+    workload = _workload(run, changes, work, listing["widenings"] or 0, first=base is None)
     return Decision(listing["serial"], base, target, work, workload), listing
 
 
@@ -104,11 +104,14 @@ def _classify(
 
 
 def _workload(
-    scope: Scope, changes: list[dict[str, Any]], work: list[dict[str, Any]], widenings: int, *, first: bool
+    run: Run, changes: list[dict[str, Any]], work: list[dict[str, Any]], widenings: int, *, first: bool
 ) -> Workload:
     """Counts of what would happen. Documents whose chunks are known are not opened, unless the run is forced to."""
     present = [row for row in work if row["change"] is not Change.GONE]
-    to_open = [row for row in present if scope.forced or not row["known"]]
+    to_open = [row for row in present if run.scope.forced or not row["known"]]
+    listed = {row["source"] for row in changes if row["change"] is not Change.GONE}
+    indexed = {row["source"] for row in changes if row["change"] is not Change.NEW}
+    names = sorted(source.name for source in run.config.ingestion.sources)
     return Workload(
         listed=sum(row["change"] is not Change.GONE for row in changes),
         indexed=sum(row["change"] is not Change.NEW for row in changes),
@@ -117,4 +120,5 @@ def _workload(
         tokens=tokens_of(to_open),
         widenings=widenings,
         first=first,
+        emptied=tuple(name for name in names if name in indexed and name not in listed),
     )

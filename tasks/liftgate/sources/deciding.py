@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from liftgate.config.access import Origin
 from liftgate.database import queries
-from liftgate.errors import DocumentChanged, DocumentUnreadable, SourceError
+from liftgate.errors import DocumentUnreadable, SourceError
 from liftgate.runs import Run
 from liftgate.sources.words import (
     FRONT_MATTER_ENDINGS,
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from liftgate.sources.source import Source
 
 DOCUMENTS_AT_ONCE = 200
+LONGEST_FAILING_SECONDS = 60.0
+"""A source whose failures took longer is asked no further by this listing, since access of all others waits for it."""
+UNKNOWN = Words(problem="What it says of that is not known. The next listing asks again.")
 
 
 def decide_undecided(
@@ -31,22 +36,16 @@ def decide_undecided(
 ) -> str | None:
     """Give every undecided document of a listing its groups, and return the error with which the listing broke off.
 
-    A listing that broke off may lack a sidecar, and a source that cannot be read says nothing: then who may read an
-    undecided document stays as it is.
+    What a source could not be asked is not known, and then nobody may read the document until the next listing. One
+    that broke off may lack sidecars too: there, a document of which that is not known keeps the access that it had.
     """
     if not {"sidecar", "front_matter"} & set(run.config.access.groups_from):
         return error
-    try:
-        if error is None:
-            _ask(runtime, run, serial, sources)
-            _decide(runtime, run, serial)
-    except SourceError as broken:
-        error = str(broken)
-    with runtime.database.transaction() as connection:
-        if error is None:
+    _ask(runtime, run, serial, sources)
+    _decide(runtime, run, serial, whole=error is None)
+    if error is None:
+        with runtime.database.transaction() as connection:
             queries().forget_words_of_gone(connection, kb=run.kb, serial=serial)
-        else:
-            queries().forget_undecided(connection, serial=serial)
     return error
 
 
@@ -54,52 +53,69 @@ def _ask(runtime: Runtime, run: Run, serial: int, sources: dict[str, Source]) ->
     asks_documents = "front_matter" in run.config.access.groups_from
     endings = [f"%{ending}" for ending in FRONT_MATTER_ENDINGS] if asks_documents else []
     most_bytes = run.config.ingestion.parsing.max_document_bytes
+    failing: dict[str, float] = defaultdict(float)
     for rows in _pages(runtime, "unknown_words", kb=run.kb, serial=serial, endings=endings):
         found = []
         for row in rows:
-            if words := _words(sources[row["source"]], row, most_bytes):
+            if words := _answer(sources[row["source"]], row, most_bytes, failing):
                 groups = None if words.groups is None else list(words.groups)
                 found.append({**row, "kb": run.kb, "groups": groups, "problem": words.problem})
         with runtime.database.transaction() as connection:
             queries().remember_words(connection, found)
 
 
+def _answer(source: Source, row: dict[str, Any], most_bytes: int, failing: dict[str, float]) -> Words | None:
+    """None where that cannot be known now. `failing` counts the seconds that failures of each source took."""
+    if failing[source.name] > LONGEST_FAILING_SECONDS:
+        return None
+    began = monotonic()
+    try:
+        return _words(source, row, most_bytes)
+    except SourceError as error:
+        failing[source.name] += monotonic() - began
+        print(f"{row['uri']} was not asked who may read: {error}")
+        return None
+
+
 def _words(source: Source, row: dict[str, Any], most_bytes: int) -> Words | None:
-    """None where that cannot be known now: the next listing asks again, and until then nobody may read it."""
+    """What a document or sidecar says; None of one that is too large to be opened. Raises SourceError."""
     uri, most = row["uri"], SIDECAR_BYTES if row["sidecar"] else most_bytes
     if row["size_bytes"] > most:
         print(f"Expected {uri}, which says who may read, with at most {most} bytes, found {row['size_bytes']}.")
         return None
     try:
         data = source.read(uri, row["version_hint"])
-    except DocumentChanged as error:
-        print(f"{uri} was not asked who may read: {error}")
-        return None
     except DocumentUnreadable as error:
         return Words(problem=str(error))
     return words_of_sidecar(data, uri) if row["sidecar"] else words_of_document(data, uri)
 
 
-def _decide(runtime: Runtime, run: Run, serial: int) -> None:
+def _decide(runtime: Runtime, run: Run, serial: int, whole: bool) -> None:
     rules, order = GroupRules(run.config.access), run.config.access.groups_from
     for rows in _pages(runtime, "undecided_documents", kb=run.kb, serial=serial, suffix=SIDECAR_SUFFIX):
-        found = []
+        decided, forgotten = [], []
         for row in rows:
-            words = {origin: said for origin, said in _said(row).items() if origin in order}
-            groups = rules.decide(row["uri"], row["source_groups"], words)
-            found.append({"serial": serial, "source": row["source"], "uri": row["uri"], "groups": list(groups)})
-            for problem in (said.problem for said in words.values() if said.problem and not groups):
-                print(f"Nobody may read {row['uri']}: {problem}")
+            words = {origin: said for origin, said in _said(row, whole).items() if origin in order}
+            said = rules.decide(row["uri"], row["source_groups"], words)
+            document = {"serial": serial, "source": row["source"], "uri": row["uri"]}
+            if said is UNKNOWN and not whole:
+                forgotten.append(document)
+            else:
+                decided.append({**document, "groups": list(said.groups or ())})
+                if said.problem:
+                    print(f"Nobody may read {row['uri']}: {said.problem}")
         with runtime.database.transaction() as connection:
-            queries().decide_groups(connection, found)
+            queries().decide_groups(connection, decided)
+            queries().forget_documents(connection, forgotten)
 
 
-def _said(row: dict[str, Any]) -> dict[Origin, Words]:
-    unknown = Words(problem="What it says of that is not known. The next listing asks again.")
-    beside = Words(row["sidecar_groups"], row["sidecar_problem"]) if row["sidecar_known"] else unknown
+def _said(row: dict[str, Any], whole: bool) -> dict[Origin, Words]:
+    """What the sidecar and the document say. That there is no sidecar is known of a whole listing only."""
+    beside = Words(row["sidecar_groups"], row["sidecar_problem"]) if row["sidecar_known"] else UNKNOWN
+    none = Words() if whole else UNKNOWN
     speaks = row["uri"].lower().endswith(FRONT_MATTER_ENDINGS)
-    own = Words(row["own_groups"], row["own_problem"]) if row["own_known"] else unknown
-    return {"sidecar": beside if row["has_sidecar"] else Words(), "front_matter": own if speaks else Words()}
+    own = Words(row["own_groups"], row["own_problem"]) if row["own_known"] else UNKNOWN
+    return {"sidecar": beside if row["has_sidecar"] else none, "front_matter": own if speaks else Words()}
 
 
 def _pages(runtime: Runtime, query: str, **parameters: Any) -> Iterator[list[dict[str, Any]]]:

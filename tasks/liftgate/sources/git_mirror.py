@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import fcntl
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import IO
 from liftgate.errors import ConfigurationError, SourceError
 from liftgate.sources.connections import Connection, Connections
 from liftgate.sources.reading import gone
+from liftgate.sources.web import origin
 
 PROTOCOLS = "file:git:http:https:ssh"
 """No others: some of git's own run commands that stand in the address."""
@@ -52,6 +54,18 @@ class GitMirror:
             raise SourceError(
                 f"Expected {ref} in the repository {self._url}, found nothing of that name. Correct `ref`."
             ) from error
+
+    def require_folder(self, commit: str, folder: str) -> None:
+        """Raise SourceError where a commit has no such folder: listing it would give nothing, as if it were empty."""
+        try:
+            found = self._in_mirror("cat-file", "-t", f"{commit}:{folder}").decode().strip()
+        except SourceError:
+            found = "nothing"
+        if found != "tree":
+            raise SourceError(
+                f"Expected the folder {folder} in the repository {self._url}, found {found} of that name. "
+                "Correct `path`, or `ref`."
+            )
 
     def blob(self, blob: str, uri: str) -> bytes:
         """The bytes of a blob."""
@@ -109,16 +123,27 @@ class GitMirror:
     def _environment(self) -> Mapping[str, str]:
         """Nobody is asked for a password, and none stands on a command line."""
         quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": PROTOCOLS, "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
-        login = _login(self._connections(self._conn_id)) if self._conn_id else {}
+        login = _login(self._url, self._connections(self._conn_id)) if self._conn_id else {}
         return {**os.environ, **quiet, **login}
 
 
-def _login(found: Connection) -> dict[str, str]:
-    if found.extra.get("key_file"):
-        return {"GIT_SSH_COMMAND": f"ssh -o BatchMode=yes -o IdentitiesOnly=yes -i '{found.extra['key_file']}'"}
+def _login(url: str, found: Connection) -> dict[str, str]:
+    """What makes git log in at that address, and nowhere else: not where a redirect leads either."""
+    if found.extra.get("key_file"):  # git hands its command to a shell
+        key_file = shlex.quote(str(found.extra["key_file"]))
+        return {"GIT_SSH_COMMAND": f"ssh -o BatchMode=yes -o IdentitiesOnly=yes -i {key_file}"}
     token = base64.b64encode(f"{found.login}:{found.password}".encode()).decode()
-    header = f"Authorization: Basic {token}"
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": header}
+    return _settings(
+        {f"http.{origin(url)}/.extraHeader": f"Authorization: Basic {token}", "http.followRedirects": "false"}
+    )
+
+
+def _settings(values: Mapping[str, str]) -> dict[str, str]:
+    """Settings of git, as variables: a command line is seen by everybody on the machine."""
+    variables = {"GIT_CONFIG_COUNT": str(len(values))}
+    for number, (key, value) in enumerate(values.items()):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return variables
 
 
 def _pieces(stream: IO[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -60,12 +61,19 @@ def _write_down(runtime: Runtime, run: Run, serial: int) -> str | None:
         if not some:
             break
         try:
-            with runtime.database.transaction() as connection:
-                queries().add_listed_documents(connection, [row for row in some if not row["sidecar"]])
-                queries().add_listed_sidecars(connection, [row for row in some if row["sidecar"]])
+            _add(runtime, some)
         except UniqueViolation as twice:
+            with suppress(UniqueViolation):  # what came before it narrows access, as where any listing breaks off
+                for row in some:
+                    _add(runtime, [row])
             return f"Expected every document once, found one twice: {twice.diag.message_detail} Mend the source."
     return error
+
+
+def _add(runtime: Runtime, rows: list[dict[str, Any]]) -> None:
+    with runtime.database.transaction() as connection:
+        queries().add_listed_documents(connection, [row for row in rows if not row["sidecar"]])
+        queries().add_listed_sidecars(connection, [row for row in rows if row["sidecar"]])
 
 
 def _rows(serial: int, sources: dict[str, Source], named: Mapping[str, Set[str]] | None) -> Iterator[dict[str, Any]]:

@@ -12,28 +12,29 @@ from liftgate.sources.web import Web
 MOST_BYTES = 50_000_000
 """Of one sitemap, unpacked: the protocol's own limit."""
 _BLOCK = 65536
+_ROOTS = ("urlset", "sitemapindex")
 
 
-class Address(NamedTuple):
+class Page(NamedTuple):
     """A page of a sitemap. `lastmod` is empty where the sitemap does not say."""
 
     url: str
     lastmod: str = ""
 
 
-def addresses_of(web: Web, sitemap: str) -> Iterator[Address]:
+def addresses_of(web: Web, sitemap: str) -> Iterator[Page]:
     """The pages of a sitemap and of all that it leads to, each once. Raises SourceError."""
     waiting, seen = [sitemap], {sitemap}
     while waiting:
         at = waiting.pop()
-        for kind, address in _entries(_fetch(web, at), at):
-            if address.url in seen:
+        for kind, page in _entries(_fetch(web, at), at):
+            if page.url in seen:
                 continue
-            seen.add(address.url)
+            seen.add(page.url)
             if kind == "url":
-                yield address
+                yield page
             else:
-                waiting.append(address.url)
+                waiting.append(page.url)
 
 
 def _fetch(web: Web, sitemap: str) -> bytes:
@@ -57,7 +58,7 @@ def _unpacked(data: bytes, sitemap: str) -> bytes:
     return found
 
 
-def _entries(data: bytes, sitemap: str) -> Iterator[tuple[str, Address]]:
+def _entries(data: bytes, sitemap: str) -> Iterator[tuple[str, Page]]:
     """("url" or "sitemap", address) for each entry. Nothing that the file declares is looked up or unfolded."""
     from lxml import etree
 
@@ -66,13 +67,15 @@ def _entries(data: bytes, sitemap: str) -> Iterator[tuple[str, Address]]:
         for start in range(0, len(data), _BLOCK):
             parser.feed(data[start : start + _BLOCK])
             yield from _found(parser.read_events())
-        parser.close()
+        root = etree.QName(parser.close()).localname
         yield from _found(parser.read_events())
     except etree.XMLSyntaxError as error:
         raise SourceError(f"Expected a sitemap at {sitemap}, found {error}. Mend the sitemap.") from error
+    if root not in _ROOTS:  # a server that is being mended says so in XHTML, which would look like no pages at all
+        raise SourceError(f"Expected a sitemap at {sitemap}, found <{root}>. Correct its address, or mend the server.")
 
 
-def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Address]]:
+def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Page]]:
     from lxml import etree
 
     for _, element in events:
@@ -81,5 +84,5 @@ def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Address]
         if kind in ("url", "sitemap"):
             texts = {etree.QName(child).localname: (child.text or "").strip() for child in element.iterchildren("{*}*")}
             if texts.get("loc"):
-                yield kind, Address(texts["loc"], texts.get("lastmod", ""))
+                yield kind, Page(texts["loc"], texts.get("lastmod", ""))
             element.clear()

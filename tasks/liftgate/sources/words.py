@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import yaml
@@ -9,12 +10,15 @@ import yaml
 from liftgate.config.access import Access, Origin
 from liftgate.errors import DocumentUnreadable
 from liftgate.parsing.decoding import decode
-from liftgate.parsing.markdown import FRONT_MATTER
 from liftgate.sources.patterns import path_pattern
 
 SIDECAR_SUFFIX = ".access.yaml"
 SIDECAR_BYTES = 65_536
 FRONT_MATTER_ENDINGS = (".md", ".markdown")
+
+# Wider than what the parser takes for front matter: what was meant to restrict must not count as silent.
+_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
+_LIKE_FRONT_MATTER = re.compile(r"\A\s*(?:---|\+\+\+).*?^\s*groups\s*[:=]", re.DOTALL | re.MULTILINE | re.IGNORECASE)
 
 Groups = tuple[str, ...]
 
@@ -47,15 +51,15 @@ class GroupRules:
                 return _sorted(groups)
         return _sorted(self._default)
 
-    def decide(self, uri: str, of_source: Groups | None, words: dict[Origin, Words]) -> Groups:
-        """The groups, with what the sidecar and the front matter say."""
+    def decide(self, uri: str, of_source: Groups | None, words: dict[Origin, Words]) -> Words:
+        """What decides: the first origin that says something, or has a problem, else the default."""
         for origin in self._order:
             found = words.get(origin, Words(self._cheap(origin, uri, of_source)))
             if found.problem is not None:
-                return ()
+                return found
             if found.groups is not None:
-                return _sorted(found.groups)
-        return _sorted(self._default)
+                return Words(_sorted(found.groups))
+        return Words(_sorted(self._default))
 
     def _cheap(self, origin: Origin, uri: str, of_source: Groups | None) -> Groups | None:
         if origin == "rules":
@@ -72,16 +76,16 @@ def words_of_sidecar(data: bytes, uri: str) -> Words:
 
 
 def words_of_document(data: bytes, uri: str) -> Words:
-    """What stands between the two lines of dashes at its beginning."""
+    """What stands between the two lines of dashes at its beginning. Silent is only what has no `groups` in any form."""
     try:
         text = decode(data, uri)
     except DocumentUnreadable as error:
         return Words(problem=str(error))
-    found = FRONT_MATTER.match(text)
+    found = _FRONT_MATTER.match(text)
     if found:
         return _words(found.group(1), uri, may_be_silent=True)
-    if text.startswith("---\n") and "\ngroups:" in text:
-        return Words(problem=f"Expected the front matter of {uri} to end with a line of dashes, found none. Add it.")
+    if _LIKE_FRONT_MATTER.match(text):
+        return Words(problem=f"Expected `groups` of {uri} in YAML between two lines of dashes, found no such lines.")
     return Words()
 
 
@@ -90,12 +94,16 @@ def _words(text: str, uri: str, may_be_silent: bool = False) -> Words:
         found = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         return Words(problem=f"Expected YAML with `groups` in {uri}, found {error}. Correct it.")
-    if may_be_silent and not (isinstance(found, dict) and "groups" in found):
+    if may_be_silent and (found is None or (isinstance(found, dict) and not any(map(_is_like_groups, found)))):
         return Words()
     groups = found.get("groups") if isinstance(found, dict) else None
     if not isinstance(groups, list) or not all(isinstance(group, str) and group for group in groups):
         return Words(problem=f"Expected `groups` in {uri} to be a list of names, found {groups!r:.80}. Correct it.")
     return Words(_sorted(groups))
+
+
+def _is_like_groups(key: Any) -> bool:
+    return str(key).strip().lower() == "groups"
 
 
 def _sorted(groups: Any) -> Groups:

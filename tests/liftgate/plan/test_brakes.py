@@ -114,6 +114,22 @@ def test_empty_listing_stops_the_run_whatever_is_allowed(kb: Any) -> None:
     assert "Expected the sources to list documents, found none while 4 are indexed." in message
 
 
+def test_one_source_of_several_that_lists_nothing_stops_the_run_until_that_is_allowed(kb: Any) -> None:
+    (kb.folder / "more").mkdir()
+    (kb.folder / "more" / "law.md").write_text(NEW)
+    first = {"type": "folder", "path": "../documents"}
+    more = {"type": "folder", "path": "../more", "name": "more", "doc_id_prefix": "more."}
+    kb.write_settings(ingestion={"sources": [first, more]})
+    kb.index()
+    (kb.folder / "more" / "law.md").unlink()
+    with pytest.raises(BrakeApplied, match="Expected source more to list documents, .* allow_removals_up_to: 1"):
+        kb.index()
+    assert len(kb.chunks("law.md")) == 1
+    assert len(kb.generations()) == 2
+    kb.index(Allowances(removals=1))
+    assert len(kb.seen(3)) == 4
+
+
 def test_first_run_may_open_everything_and_find_nothing(kb: Any) -> None:
     kb.name += "_b"
     kb.write_settings(name=kb.name, brakes={"max_opened_share": 0, "max_opened_documents": 0})

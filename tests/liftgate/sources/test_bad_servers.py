@@ -175,8 +175,14 @@ ENTITIES = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">' + b"".join(
 
 @pytest.mark.parametrize(
     "body",
-    [b"<html><p>Not found", b"", ENTITIES + b"]><urlset><url><loc>&j;</loc></url>", gzip.compress(bytes(100 << 20), 1)],
-    ids=["page", "empty", "entities", "packed zeros"],
+    [
+        b"<html><p>Not found",
+        b"<html><p>Soon back</p></html>",
+        b"",
+        ENTITIES + b"]><urlset><url><loc>&j;</loc></url>",
+        gzip.compress(bytes(100 << 20), 1),
+    ],
+    ids=["page", "whole page", "empty", "entities", "packed zeros"],
 )
 def test_what_is_no_sitemap_is_an_error(web: WebServer, body: bytes) -> None:
     web.special["/map.xml"] = lambda handler: send(handler, 200, body)
@@ -243,7 +249,7 @@ def test_an_empty_or_missing_bucket_and_an_object_that_goes(kb: Any, monkeypatch
         stops_and_removes_nothing(kb, "NoSuchBucket")
 
 
-def test_a_source_that_lists_a_document_twice_is_told_so(kb: Any) -> None:
+def test_a_source_that_lists_a_document_twice_is_told_so_and_narrows_what_came_before(kb: Any) -> None:
     (kb.folder / "sources").mkdir()
     (kb.folder / "sources" / "twice.py").write_text(
         "from datetime import datetime, timezone\n"
@@ -252,8 +258,12 @@ def test_a_source_that_lists_a_document_twice_is_told_so(kb: Any) -> None:
         "    def open(self, connections):\n"
         "        return self\n"
         "    def list(self):\n"
-        "        yield from [Listed('a.md', '1', 0, datetime.now(timezone.utc))] * 2\n"
+        "        for uri in ('leave.md', 'a.md', 'a.md', 'travel.md'):\n"
+        "            yield Listed(uri, '1', 0, datetime.now(timezone.utc))\n"
     )
     kb.index()
     kb.ingest(source={"type": "twice"})
-    stops_and_removes_nothing(kb, "Expected every document once")
+    stops_and_removes_nothing(kb, r"Expected every document once, .*a\.md")
+    kb.allow_groups({}, default=[])
+    kb.start()
+    assert {uri: kb.groups(uri) for uri in ("leave.md", "travel.md")} == {"leave.md": [[]], "travel.md": [["staff"]]}

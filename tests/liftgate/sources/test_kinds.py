@@ -197,6 +197,9 @@ def test_git_reads_a_path_a_tag_and_no_links(tmp_path: Path) -> None:
         source.read("link.md", found["link.md"].version_hint)
     with pytest.raises(SourceError, match="Expected v9 in the repository"):
         list(Source(Git(url=str(repository.bare), ref="v9"), ACCESS, {}.__getitem__).list())
+    for path in ("none", "docs/a.md"):
+        with pytest.raises(SourceError, match=f"Expected the folder {path} in the repository"):
+            list(Source(Git(url=str(repository.bare), path=path), ACCESS, {}.__getitem__).list())
     with pytest.raises(SourceError, match="Check the address"):
         list(Source(Git(url=str(tmp_path / "none")), ACCESS, {}.__getitem__).list())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from object_store import BUCKET, s3_server
 
 from liftgate.config.reading import read_knowledge_base
 from liftgate.errors import BrakeApplied, ConfigurationError, SourceError
+from liftgate.sources import deciding
 from liftgate.sources.changes import look, seen_by_runs
 from liftgate.sources.kinds.folder import FolderReader
 from liftgate.sources.words import Words, words_of_document, words_of_sidecar
@@ -95,13 +97,33 @@ def test_a_broken_sidecar_lets_nobody_read(kb: Any, content: str | bytes, capsys
     assert "Nobody may read leave.md: " in capsys.readouterr().out
 
 
+CLOSED, UNCLOSED = "---\n%s\n---\n# Leave", "---\ntitle: a\n%s\n# Leave"
+
+
 @pytest.mark.parametrize(
-    "document", [front("hr"), front("["), front("{a: b}"), "---\ntitle: a\ngroups: [everyone]\n# Leave"]
+    "document",
+    [
+        *(front(groups) for groups in ("hr", "[", "{a: b}")),
+        *(CLOSED % said for said in ("Groups: [hr]", "'groups ': [hr]", "groups [hr]", "- groups: [hr]")),
+        *(UNCLOSED % said for said in ("groups: [everyone]", " groups: [hr]", "groups : [hr]", "GROUPS: [hr]")),
+        "+++\ngroups = ['hr']\n+++\n# Leave",
+        "----\ngroups: [hr]\n----\n# Leave",
+    ],
 )
 def test_a_broken_front_matter_lets_nobody_read(kb: Any, document: str) -> None:
     kb.write("leave.md", document)
     use(kb, "front_matter", default=("everyone",))
     assert listed(kb) == {"leave.md": [], "travel.md": ["everyone"]}
+
+
+@pytest.mark.parametrize("begin", ["--- \n", "\n---\n", "\ufeff---\r\n", "---\t\n", "---\n\n"])
+def test_front_matter_speaks_however_its_lines_of_dashes_are_written(begin: str) -> None:
+    assert words_of_document(f"{begin}groups: [hr]\n--- \n# Leave".encode(), "leave.md") == Words(("hr",))
+
+
+@pytest.mark.parametrize("document", ["", "# Our groups: all\n", "---\n---\n# Leave", "---\n\n---\n", "---\n\n# Leave"])
+def test_a_document_without_groups_says_nothing(document: str) -> None:
+    assert words_of_document(document.encode(), "leave.md") == Words()
 
 
 def test_front_matter_may_say_nobody_and_may_say_nothing(kb: Any) -> None:
@@ -169,26 +191,70 @@ def test_a_changed_sidecar_is_news_to_a_watcher_and_a_listed_one_is_none(kb: Any
     assert look(config, kb.runtime.connections, ["documents"]) != known
 
 
-@pytest.mark.parametrize("broken", ["list", "read"])
-def test_a_source_that_fails_leaves_the_access_of_undecided_documents_as_it_was(
-    kb: Any, broken: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kb.write("leave.md.access.yaml", "groups: [hr]")
+def fail(*_: object) -> Any:
+    raise SourceError("Expected an answer, found none.")
+
+
+def fail_to_read(monkeypatch: pytest.MonkeyPatch, *uris: str) -> list[str]:
+    """Documents that cannot be read, and how often somebody tried."""
+    real, tried = FolderReader.read, []
+
+    def read(self: FolderReader, uri: str, version_hint: str) -> bytes:
+        if uri not in uris:
+            return real(self, uri, version_hint)
+        tried.append(uri)
+        return bytes(fail())
+
+    monkeypatch.setattr(FolderReader, "read", read)
+    return tried
+
+
+def with_sidecars(kb: Any, leave: str, travel: str) -> None:
+    kb.write("leave.md.access.yaml", f"groups: {leave}")
+    kb.write("travel.md.access.yaml", f"groups: {travel}")
+
+
+def test_a_sidecar_that_cannot_be_read_holds_up_no_other_revocation_and_no_run(kb: Any, monkeypatch: Any) -> None:
+    with_sidecars(kb, "[hr, staff]", "[hr, staff]")
     use(kb, "sidecar")
     kb.index()
-    kb.write("leave.md.access.yaml", "groups: [everyone]")
+    with_sidecars(kb, "[everyone]", "[hr]")
+    with monkeypatch.context() as broken:
+        fail_to_read(broken, "leave.md.access.yaml")
+        kb.index()
+        assert [kb.groups(uri) for uri in ("leave.md", "travel.md")] == [[[]], [["hr"]]]
+    kb.index()
+    assert [kb.groups(uri) for uri in ("leave.md", "travel.md")] == [[["everyone"]], [["hr"]]]
 
-    def fail(*_: object) -> Any:
-        raise SourceError("Expected an answer, found none.")
+
+def test_a_source_whose_failures_take_long_is_asked_no_further(kb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_sidecars(kb, "[hr]", "[hr]")
+    use(kb, "sidecar")
+    monkeypatch.setattr(deciding, "LONGEST_FAILING_SECONDS", 0.0)
+    tried = fail_to_read(monkeypatch, "leave.md.access.yaml", "travel.md.access.yaml")
+    assert listed(kb) == {"leave.md": [], "travel.md": []}
+    assert tried == ["leave.md.access.yaml"]
+
+
+@pytest.mark.parametrize("sidecars", [1, 2])
+def test_a_listing_that_broke_off_narrows_what_is_known_and_leaves_all_else_as_it_was(
+    kb: Any, sidecars: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stops after so many sidecars; without its sidecar travel.md would be read by everyone."""
+    with_sidecars(kb, "[hr, staff]", "[hr, staff]")
+    use(kb, "sidecar", default=("everyone", "hr"))
+    kb.index()
+    with_sidecars(kb, "[hr]", "[board, hr]")
+    real = FolderReader.list
 
     def break_off(self: FolderReader) -> Iterator[Any]:
-        yield next(real(self))
+        yield from islice(real(self), {1: 3, 2: 4}[sidecars])
         fail()
 
-    real = FolderReader.list
-    monkeypatch.setattr(FolderReader, broken, break_off if broken == "list" else fail)
+    monkeypatch.setattr(FolderReader, "list", break_off)
     run = kb.start()
     assert kb.groups("leave.md") == [["hr"]]
+    assert kb.groups("travel.md") == [["hr", "staff"] if sidecars == 1 else ["hr"]]
     with pytest.raises(BrakeApplied, match="broke off: Expected an answer"):
         kb.plan(run)
     assert len(kb.seen(1)) == 2

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from liftgate.config.addresses import Address
 from liftgate.config.sources import SourceBlock
 from liftgate.sources.connections import Connections
 from liftgate.sources.git_mirror import GitMirror
@@ -29,7 +30,7 @@ def _no_option(value: str) -> str:
 class Git(SourceBlock):
     """A git repository, by the command `git`, through a mirror that each worker keeps for itself."""
 
-    url: Annotated[str, AfterValidator(_no_option)]
+    url: Annotated[Address, AfterValidator(_no_option)]
     """Address of the repository: https, ssh, git, or a path on the worker."""
     ref: Annotated[str, AfterValidator(_no_option)] = "HEAD"
     """A branch, tag or commit."""
@@ -55,6 +56,7 @@ class GitReader:
         """Every file of the commit, with the time of the last commit that changed it."""
         self._mirror.update()
         commit = self._mirror.commit(self._block.ref)
+        self._mirror.require_folder(commit, self._folder)
         changed = dict(self._last_changes(commit))
         below = ["--", self._folder + "/"] if self._folder else []
         for line in self._mirror.lines("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *below):

@@ -9,12 +9,13 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from liftgate.config.addresses import Address
 from liftgate.config.sources import SourceBlock
 from liftgate.errors import DocumentUnreadable
 from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Listed
 from liftgate.sources.reading import as_time, gone, require_same
-from liftgate.sources.sitemap import Address, addresses_of
+from liftgate.sources.sitemap import Page, addresses_of
 from liftgate.sources.web import Answer, Web, origin
 
 AT_ONCE = 8
@@ -24,11 +25,11 @@ AT_ONCE = 8
 class Http(SourceBlock):
     """Pages of a web server (extra `http`). The paths of patterns are whole addresses."""
 
-    sitemap: str | None = None
+    sitemap: Address | None = None
     """Address of a sitemap, or of an index of sitemaps."""
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
     """Addresses of pages, in place of a sitemap."""
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[Address, ...] = ()
     """More hosts that pages and redirects may be on, like https://docs.example.com. Others are quarantined."""
     max_bytes: int = Field(default=20_000_000, ge=1)
     """A larger page is quarantined, and not read to its end."""
@@ -72,12 +73,12 @@ class HttpReader:
             require_same(uri, version_hint, _version(answer) if kind != "sha256" else answer.digest)
         return answer.body
 
-    def _addresses(self) -> Iterator[Address]:
+    def _addresses(self) -> Iterator[Page]:
         if self._block.sitemap:
             return addresses_of(self._web, self._block.sitemap)
-        return (Address(address) for address in dict.fromkeys(self._block.addresses))
+        return (Page(address) for address in dict.fromkeys(self._block.addresses))
 
-    def _listed(self, address: Address) -> Listed | None:
+    def _listed(self, address: Page) -> Listed | None:
         """None for a page that is not there. What can be listed and will never be read is quarantined by reading."""
         changed = as_time(address.lastmod or None)
         try:
