@@ -14,9 +14,11 @@ from small_configuration import write_small
 
 from liftgate.config.reading import read_knowledge_base
 from liftgate.errors import ConfigurationError
+from liftgate.plan import plan_changes
 from liftgate.runs import Allowances, Scope, freeze_configuration
 from liftgate.runtime import Runtime
 from liftgate.sources.listing import list_sources
+from liftgate.turns import take_turn
 from liftgate_airflow.dag import sources_assets
 from liftgate_airflow.sensors.documents import DocumentsChangedSensor
 from liftgate_airflow.triggers import documents
@@ -185,11 +187,13 @@ def sensor(file: Path, **options: Any) -> DocumentsChangedSensor:
     )
 
 
-def test_sensor_waits_for_what_no_run_has_listed(
+def test_sensor_waits_for_what_no_run_has_planned_from(
     file: Path, runtime: Runtime, airflow_connection: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = freeze_configuration(runtime, file, "kb_small:1", Scope(), Allowances())
     list_sources(runtime, run)
+    take_turn(runtime, run)
+    plan_changes(runtime, run)
     with pytest.raises(TaskDeferred) as deferred:
         sensor(file).execute({})  # type: ignore[typeddict-item]
     trigger = deferred.value.trigger
