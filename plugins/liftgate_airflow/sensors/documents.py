@@ -54,9 +54,7 @@ class DocumentsChangedSensor(BaseOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """What the sources hold now."""
-        print(
-            f"The sources of {self.knowledge_base} hold {event['documents']} documents, not as a run has planned from them."
-        )
+        print(f"The sources of {self.knowledge_base} hold {event['documents']} documents, not as any run planned.")
         return event
 
     def _trigger(self) -> DocumentsChangedTrigger:
