@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from small_configuration import write_small
+from structlog.testing import capture_logs
 
 from liftgate.config.reading import read_knowledge_base
 from liftgate.errors import ConfigurationError
@@ -167,6 +168,62 @@ def test_source_that_cannot_be_listed_is_asked_again(file: Path) -> None:
             assert watcher.fired == []
             folder.with_name("away").rename(folder)
             await watcher.count(1)
+
+    asyncio.run(story())
+
+
+class Unreachable(Store):
+    """Airflow while its API server does not answer, a few times each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures = {"aget": 3, "aset": 1}
+
+    async def aget(self, key: str) -> Any:
+        self._fail("aget")
+        return await super().aget(key)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self._fail("aset")
+        await super().aset(key, value)
+
+    def _fail(self, name: str) -> None:
+        self.failures[name] -= 1
+        if self.failures[name] >= 0:
+            raise ConnectionError("no answer")
+
+
+def test_watch_outlives_an_airflow_that_does_not_answer(file: Path) -> None:
+    async def story() -> None:
+        store = Unreachable()
+        async with Watcher(file, store) as watcher:
+            await watcher.count(1)
+            await watcher.polls()
+            assert (store, watcher.fired[-1]["documents"]) == ({}, 1)
+            write(file, "b.md")
+            await watcher.count(2)
+            await watcher.polls()
+        assert store[CURSOR] == watcher.fired[-1]
+
+    asyncio.run(story())
+
+
+def test_kind_that_the_triggerer_has_no_file_of_fails_a_task_and_is_an_error_of_a_watcher(file: Path) -> None:
+    kind = file.parents[1] / "sources" / "own.py"
+    kind.parent.mkdir()
+    kind.write_text("from liftgate.sources import SourceBlock\n\nclass Own(SourceBlock):\n    pass\n")
+    file.write_text(file.read_text().replace("type: folder, path: ../documents", "type: own"))
+
+    async def story() -> None:
+        watcher = Watcher(file, Store())
+        kind.unlink()
+        with capture_logs() as logs:
+            async with watcher:
+                await watcher.polls(2)
+        assert {(line["log_level"], str(kind) in line["event"]) for line in logs} == {("error", True)}
+        watcher.trigger.asset_state_store = None
+        with pytest.raises(ConfigurationError, match="no such file on this machine"):
+            await anext(watcher.trigger.run())
 
     asyncio.run(story())
 

@@ -63,6 +63,8 @@ def _of_its_kind(value: Any, info: ValidationInfo) -> SourceBlock:
     if not isinstance(value, dict):
         raise ValueError("expected keys and values, beginning with `type`")
     folder = (info.context or {}).get("folder")
+    if folder and "kind_file" in value:
+        raise ValueError("`kind_file` cannot be set: remove it, and put the kind into the folder `sources` as TYPE.py")
     try:
         kind = find_kind(value.get("type"), value.get("kind_file", ""), folder)
         return kind.block.model_validate({**value, "kind_file": kind.file}, context=info.context)

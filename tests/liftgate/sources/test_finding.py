@@ -91,7 +91,7 @@ def test_a_stored_run_loads_when_its_kind_is_gone_and_fails_only_where_it_lists(
     file.unlink()
     assert freeze_as_before(kb.runtime, kb.name, "roll_back:1").config.name == kb.name
     loaded = load_run(kb.runtime.database, run.run_id)
-    with pytest.raises(ConfigurationError, match="'wiki'"):
+    with pytest.raises(ConfigurationError, match=f"Expected {file}, .*'wiki', found no such file on this machine"):
         list_sources(kb.runtime, loaded)
     file.write_text(WIKI.replace("pages: tuple", "titles: tuple"))
     with pytest.raises(ConfigurationError, match="takes others now"):
@@ -112,6 +112,15 @@ def test_a_broken_kind_is_told_to_who_uses_it_and_to_nobody_else(kb: Any, code: 
     use(kb, type="wiki")
     with pytest.raises(ConfigurationError, match=message):
         read_knowledge_base(kb.file)
+
+
+@pytest.mark.parametrize("type_name", ["wiki", "other", "folder"])
+def test_a_configuration_file_names_no_file_to_run(kb: Any, type_name: str) -> None:
+    file = add_kind(kb, "wiki", WIKI + "\n(__import__('pathlib').Path(__file__).parent / 'ran').touch()\n")
+    use(kb, type=type_name, kind_file=str(file), pages=["leave.md"])
+    with pytest.raises(ConfigurationError, match="`kind_file` cannot be set"):
+        read_knowledge_base(kb.file)
+    assert not (file.parent / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["wikki", "../wiki", None, 7])
