@@ -236,10 +236,13 @@ CREATE TABLE public.listings (
     finished_at timestamp with time zone,
     error text,
     widenings integer,
-    widening_capped boolean DEFAULT false NOT NULL
+    widening_capped boolean DEFAULT false NOT NULL,
+    pruned_at timestamp with time zone
 );
 
 COMMENT ON COLUMN public.listings.serial IS 'Drawn when the listing starts, so that a late one cannot undo a newer revocation.';
+
+COMMENT ON COLUMN public.listings.pruned_at IS 'When its documents were deleted; a run that still means to plan from it lists again.';
 
 ALTER TABLE public.listings ALTER COLUMN serial ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.listings_serial_seq

@@ -145,7 +145,23 @@ def notifier(rule: Notify) -> BaseNotifier:
 
 @_never_fails
 def _send(rule: Notify, context: Any) -> None:
-    notifier(rule)(context)
+    """Tell. What others write into their errors is not repeated: often that is the address, which is a secret."""
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from liftgate.errors import LiftgateError, NewsRefused
+
+    made = notifier(rule)
+    try:
+        made.render_template_fields(context)
+        made.notify(context)  # calling `made` itself would do the same, and log the message of an error
+    except (LiftgateError, AirflowNotFoundException):
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise NewsRefused(
+            f"Expected {rule.using} to tell by connection {rule.conn_id}, found {type(error).__name__} in "
+            f"{place.filename}, line {place.lineno}. Check the connection and `options`."
+        ) from None
 
 
 def _run(key: str) -> tuple[Runtime, Run]:

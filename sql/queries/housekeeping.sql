@@ -38,6 +38,23 @@ SELECT DISTINCT ON (g.collection_id) g.collection_id, g.generation
   FROM generations g JOIN collections c ON c.id = g.collection_id AND c.dropped_at IS NULL
  WHERE g.kb = :kb AND g.state <> 'open' ORDER BY g.collection_id, g.generation DESC;
 
+-- name: prune_listings(kb, planned)$
+-- Delete what listings older than the newest whole one held, but for one that sensors compare with and those of plans
+-- that are being carried out. One that never finished is left alone for a day: it may still be written. The listings
+-- themselves stay, since plans name them and times are measured from their start. Gives the number of documents.
+WITH pruned AS (
+    UPDATE listings l SET pruned_at = clock_timestamp()
+     WHERE kb = :kb AND pruned_at IS NULL AND serial IS DISTINCT FROM :planned::bigint
+       AND serial < (SELECT max(serial) FROM listings
+                      WHERE kb = :kb AND finished_at IS NOT NULL AND error IS NULL)
+       AND (finished_at IS NOT NULL OR started_at < now() - interval '1 day')
+       AND NOT EXISTS (SELECT FROM plans p JOIN generations g USING (kb, generation)
+                        WHERE p.serial = l.serial AND g.state = 'open')
+    RETURNING serial),
+sidecars AS (DELETE FROM listed_sidecars WHERE serial IN (SELECT serial FROM pruned)),
+documents AS (DELETE FROM listed_documents WHERE serial IN (SELECT serial FROM pruned) RETURNING serial)
+SELECT count(*) FROM documents;
+
 -- name: ended_entries(collection_id, generation)
 -- What earlier generations held and this one does not, with the generation that removed it.
 SELECT source, uri, version, version_hint, parser, chunker, size_bytes, updated_at, chunks, tokens, added_in, removed_in

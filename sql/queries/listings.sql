@@ -26,7 +26,7 @@ SELECT count(*) FROM listed_documents WHERE serial = :serial;
 
 -- name: newest_listing(kb, run_id)^
 -- The newest listing of a run.
-SELECT serial, started_at, error, widenings, widening_capped FROM listings
+SELECT serial, started_at, error, widenings, widening_capped, pruned_at FROM listings
  WHERE kb = :kb AND run_id = :run_id ORDER BY serial DESC LIMIT 1;
 
 -- name: note_widenings(serial, widenings, capped)!
@@ -38,9 +38,15 @@ UPDATE listings SET widenings = :widenings, widening_capped = :capped WHERE seri
 UPDATE listed_documents SET version = :version, opened = true WHERE serial = :serial AND source = :source AND uri = :uri;
 
 -- name: newest_whole_listing(kb)$
--- The newest listing of a knowledge base that did not break off.
+-- The newest listing of a knowledge base that did not break off. Nobody prunes it before the transaction ends.
 SELECT serial FROM listings
- WHERE kb = :kb AND finished_at IS NOT NULL AND error IS NULL ORDER BY serial DESC LIMIT 1;
+ WHERE kb = :kb AND finished_at IS NOT NULL AND error IS NULL AND pruned_at IS NULL
+ ORDER BY serial DESC LIMIT 1 FOR SHARE;
+
+-- name: newest_planned_listing(kb)$
+-- The newest listing of everything from which a plan was made: it did not break off, and no brake stopped its run.
+SELECT max(p.serial) FROM plans p JOIN runs r USING (kb, run_id)
+ WHERE p.kb = :kb AND r.scope ->> 'kind' = 'whole';
 
 -- name: carry_documents(serial, last, sources, uris)!
 -- Take over the documents of an earlier listing, but those that are named.

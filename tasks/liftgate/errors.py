@@ -21,6 +21,7 @@
     |   +-- JobFailedForGood        it said itself that a retry cannot help
     |   +-- JobLost                 the job is gone, and nobody knows how it ended
     +-- ClusterUnavailable          the Kubernetes API server did not answer; worth a retry
+    +-- NewsRefused                 whoever should be told of a run did not take it; the run goes on
     +-- ArtifactCorrupt             a file does not have the hash that was recorded for it
 
 Every message says what was expected, what was found, and the remedy, in that order.
@@ -129,6 +130,10 @@ class ClusterUnavailable(LiftgateError):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds that the server asks to be left alone."""
+
+
+class NewsRefused(LiftgateError):
+    """Whoever should be told of a run did not take it. The run goes on."""
 
 
 class ArtifactCorrupt(LiftgateError):

@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 
 
 def prune(runtime: Runtime, run: Run) -> dict[str, int]:
-    """Delete rows that no release, candidate or anchor in use sees. Returns what went, in numbers.
+    """Delete rows that no release, candidate or anchor in use sees, and old listings. Returns what went, in numbers.
 
     The last closed and the open generation stay too. A collection of which nothing is kept leaves the index: another
     embedder came after it, so that it is never written again. Raises TurnLost while another run writes.
     """
-    gone = {"rows": 0, "documents": 0, "generations": 0, "collections": 0}
+    gone = {"rows": 0, "documents": 0, "generations": 0, "collections": 0, "listed": 0}
     with _turn(runtime, run) as turn:
         kept, gone["generations"] = _settle(runtime, run, turn)
         for number, generations in kept.items():
             _add(gone, _prune_collection(runtime, turn, number, generations))
+        gone["listed"] = _prune_listings(runtime, run, turn)
     print(f"Pruned of {run.kb}: {gone}")
     return gone
 
@@ -128,6 +129,15 @@ def _prune_collection(runtime: Runtime, turn: Turn, collection_id: int, kept: li
             index.drop()
             queries().mark_dropped(connection, id=collection_id)
     return {"rows": rows, "documents": documents, "collections": int(not kept and documents > 0)}
+
+
+def _prune_listings(runtime: Runtime, run: Run, turn: Turn) -> int:
+    """Delete the documents of listings that nothing is compared with any more, and return how many that were."""
+    with runtime.database.transaction() as connection:
+        require_turn(connection, turn)
+        planned = queries().newest_planned_listing(connection, kb=run.kb)
+        documents: int = queries().prune_listings(connection, kb=run.kb, planned=planned)
+    return documents
 
 
 def _add(total: dict[str, int], more: dict[str, int]) -> None:

@@ -122,8 +122,8 @@ class ModelServer:
 
     def _reason(self, answer: httpx.Response) -> str:
         """What the server says, without the key, which some repeat."""
-        text = " ".join(answer.text.split())[:_LONGEST_REASON]
-        return text.replace(self._key, "***") if self._key else text
+        text = " ".join(answer.text.split())
+        return (text.replace(self._key, "***") if self._key else text)[:_LONGEST_REASON]
 
     def _unavailable(self, found: str) -> str:
         return f"Expected {self.url} to answer, found {found}. Look after that server; the task can be cleared then."

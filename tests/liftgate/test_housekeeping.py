@@ -55,7 +55,7 @@ def test_rows_of_a_release_that_is_no_longer_kept_are_deleted(kb: Any, promoted:
     promoted(kb.runtime, kb.name, kb.propose())
     promoted(kb.runtime, kb.name, edited(kb, "twenty"))
     gone = housekeeping.prune(kb.runtime, kb.start())
-    assert gone == {"rows": 1, "documents": 1, "generations": 1, "collections": 0}
+    assert gone == {"rows": 1, "documents": 1, "generations": 1, "collections": 0, "listed": 2}
     assert not any("sixteen" in text for text in rows(kb))
     assert len(rows(kb)) == 2
     with pytest.raises(PromotionRefused, match="pruned"):

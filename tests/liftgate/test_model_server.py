@@ -101,6 +101,13 @@ def test_no_message_holds_the_key_even_where_the_server_repeats_it(
     assert KEY not in said
 
 
+def test_a_key_at_the_end_of_a_long_reason_is_not_shown_in_part(servers: ModelServers) -> None:
+    servers.faults = [Fault(400, "x" * 490 + KEY)]
+    with pytest.raises(ModelServerRefused, match="x" * 490) as refused:
+        ask(servers)
+    assert KEY[:6] not in str(refused.value)
+
+
 def test_a_key_from_a_file_may_end_with_a_line_feed_and_one_that_no_header_holds_is_not_shown(
     servers: ModelServers,
 ) -> None:

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from small_configuration import write_small
+from structlog.testing import capture_logs
 
 from liftgate.config.reading import read_knowledge_base
 from liftgate.errors import ConfigurationError
+from liftgate.plan import plan_changes
 from liftgate.runs import Allowances, Scope, freeze_configuration
 from liftgate.runtime import Runtime
 from liftgate.sources.listing import list_sources
+from liftgate.turns import take_turn
 from liftgate_airflow.dag import sources_assets
 from liftgate_airflow.sensors.documents import DocumentsChangedSensor
 from liftgate_airflow.triggers import documents
@@ -169,6 +172,62 @@ def test_source_that_cannot_be_listed_is_asked_again(file: Path) -> None:
     asyncio.run(story())
 
 
+class Unreachable(Store):
+    """Airflow while its API server does not answer, a few times each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures = {"aget": 3, "aset": 1}
+
+    async def aget(self, key: str) -> Any:
+        self._fail("aget")
+        return await super().aget(key)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self._fail("aset")
+        await super().aset(key, value)
+
+    def _fail(self, name: str) -> None:
+        self.failures[name] -= 1
+        if self.failures[name] >= 0:
+            raise ConnectionError("no answer")
+
+
+def test_watch_outlives_an_airflow_that_does_not_answer(file: Path) -> None:
+    async def story() -> None:
+        store = Unreachable()
+        async with Watcher(file, store) as watcher:
+            await watcher.count(1)
+            await watcher.polls()
+            assert (store, watcher.fired[-1]["documents"]) == ({}, 1)
+            write(file, "b.md")
+            await watcher.count(2)
+            await watcher.polls()
+        assert store[CURSOR] == watcher.fired[-1]
+
+    asyncio.run(story())
+
+
+def test_kind_that_the_triggerer_has_no_file_of_fails_a_task_and_is_an_error_of_a_watcher(file: Path) -> None:
+    kind = file.parents[1] / "sources" / "own.py"
+    kind.parent.mkdir()
+    kind.write_text("from liftgate.sources import SourceBlock\n\nclass Own(SourceBlock):\n    pass\n")
+    file.write_text(file.read_text().replace("type: folder, path: ../documents", "type: own"))
+
+    async def story() -> None:
+        watcher = Watcher(file, Store())
+        kind.unlink()
+        with capture_logs() as logs:
+            async with watcher:
+                await watcher.polls(2)
+        assert {(line["log_level"], str(kind) in line["event"]) for line in logs} == {("error", True)}
+        watcher.trigger.asset_state_store = None
+        with pytest.raises(ConfigurationError, match="no such file on this machine"):
+            await anext(watcher.trigger.run())
+
+    asyncio.run(story())
+
+
 def test_watch_is_off_unless_the_file_asks_for_it(file: Path) -> None:
     assert [asset.uri for asset in sources_assets(read_knowledge_base(file))] == ["liftgate://small/sources"]
     file.write_text(file.read_text() + "watch: {poll_seconds: 5}\n")
@@ -185,11 +244,13 @@ def sensor(file: Path, **options: Any) -> DocumentsChangedSensor:
     )
 
 
-def test_sensor_waits_for_what_no_run_has_listed(
+def test_sensor_waits_for_what_no_run_has_planned_from(
     file: Path, runtime: Runtime, airflow_connection: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = freeze_configuration(runtime, file, "kb_small:1", Scope(), Allowances())
     list_sources(runtime, run)
+    take_turn(runtime, run)
+    plan_changes(runtime, run)
     with pytest.raises(TaskDeferred) as deferred:
         sensor(file).execute({})  # type: ignore[typeddict-item]
     trigger = deferred.value.trigger

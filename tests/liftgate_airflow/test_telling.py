@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,38 @@ def test_notifier_that_fails_or_is_not_there_fails_nobody(
     assert len(receiver.taken) == 1
     assert "Expected a notifier at no.such.Notifier" in told
     assert "Nobody was told, since after_closing failed" in told
+
+
+def test_the_address_of_a_webhook_stays_out_of_the_log(
+    run: Run, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = []
+    for change in ({"status": 404}, {"connection": "refused"}, {"schema": "gopher"}):
+        receiver.status = change.get("status", 200)
+        if "connection" in change:
+            monkeypatch.setenv("AIRFLOW_CONN_CHAT", receiver.connection.replace(f"{receiver.server_port}", "1"))
+        if "schema" in change:
+            monkeypatch.setenv("AIRFLOW_CONN_CHAT", receiver.connection.replace('"http", "port"', '"gopher", "port"'))
+        telling.tell({}, run, [NEWS])  # type: ignore[typeddict-item]
+        told = capsys.readouterr().out
+        assert "hooks/T1" not in told
+        answers += re.findall("Expected the server of connection chat to take the news, found (.+?)\\. Check", told)
+    assert answers == ["status 404", "ConnectError", "UnsupportedProtocol"]
+
+
+def test_message_of_somebody_elses_notifier_stays_out_of_the_log(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from liftgate_airflow.notifiers.webhook import WebhookNotifier
+
+    def fail(*_: object) -> None:
+        raise OSError("no route to https://hooks.example.com/secret")
+
+    monkeypatch.setattr(WebhookNotifier, "notify", fail)
+    telling.tell({}, run, [NEWS])  # type: ignore[typeddict-item]
+    told = capsys.readouterr().out
+    assert "Expected webhook to tell by connection chat, found OSError in" in told
+    assert "hooks.example.com" not in told.replace(fail.__code__.co_filename, "")
 
 
 def test_notifiers_of_airflow_are_named_with_their_connection_and_options() -> None:

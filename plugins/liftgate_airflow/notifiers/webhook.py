@@ -35,16 +35,26 @@ class WebhookNotifier(BaseNotifier):
         self.payload = payload or PAYLOAD
 
     def notify(self, context: Context) -> None:
-        """Post, and raise where the other side does not take it."""
+        """Post. Raises NewsRefused where the other side does not take it."""
         import httpx
         from airflow.sdk import Connection
 
+        from liftgate.errors import NewsRefused
+
         to = Connection.get(self.conn_id)
         login = (to.login, to.password or "") if to.login else None
-        answer = httpx.post(
-            _address(to), json=self.payload, headers=to.extra_dejson, auth=login, timeout=TIMEOUT_SECONDS
-        )
-        answer.raise_for_status()
+        try:
+            answer = httpx.post(
+                _address(to), json=self.payload, headers=to.extra_dejson, auth=login, timeout=TIMEOUT_SECONDS
+            )
+            found = "" if answer.is_success else f"status {answer.status_code}"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            found = type(error).__name__
+        if found:  # and no more than that: the address of a webhook is a secret, and httpx writes it into its messages
+            raise NewsRefused(
+                f"Expected the server of connection {self.conn_id} to take the news, found {found}. "
+                "Check the connection's host, schema and login, or make the webhook anew."
+            )
 
 
 def _address(to: Connection) -> str:

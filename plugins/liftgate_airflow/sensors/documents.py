@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class DocumentsChangedSensor(BaseOperator):
-    """Wait until the sources hold something else than the newest complete listing of a run, and have come to rest.
+    """Wait until the sources hold something else than the newest listing that was planned from, and have come to rest.
 
     Returns the number of documents and the digest of what they are. A source that does not answer is asked again,
     until the task's `execution_timeout` is over.
@@ -54,7 +54,7 @@ class DocumentsChangedSensor(BaseOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """What the sources hold now."""
-        print(f"The sources of {self.knowledge_base} hold {event['documents']} documents that no run has listed so.")
+        print(f"The sources of {self.knowledge_base} hold {event['documents']} documents, not as any run planned.")
         return event
 
     def _trigger(self) -> DocumentsChangedTrigger:

@@ -28,7 +28,9 @@ class DocumentsChangedTrigger(BaseEventTrigger):
     """Lists the sources every few seconds, and fires when they hold something new.
 
     As the watcher of an asset it goes on and on; its cursor survives restarts. In a task it fires once, against what
-    is `known`. It takes the whole configuration as JSON: a triggerer need not have the files of the DAG bundle.
+    is `known`. It takes the whole configuration as JSON: a triggerer need not have the files of the DAG bundle, unless
+    a source is of a kind of your own in `sources/`. Then it needs that file, at the same path: without it, a task
+    fails, and a watcher writes an error into the triggerer's log at each poll.
     """
 
     def __init__(
@@ -65,22 +67,37 @@ class DocumentsChangedTrigger(BaseEventTrigger):
             settling.knows(seen.digest)
             # Until the event is kept the old cursor stands: a restart now makes a second event rather than none.
             await asyncio.sleep(max(self.poll_seconds, EVENT_IS_KEPT_SECONDS))
-            await self.asset_state_store.aset(CURSOR, asdict(seen))
+            try:
+                await self.asset_state_store.aset(CURSOR, asdict(seen))
+            except Exception as error:  # the watch goes on, and a restart makes a second event
+                await self.log.awarning(f"Airflow did not keep what was fired for: {error}")
 
     async def _known(self) -> str | None:
+        """What was fired for last. Asked until there is an answer: without one, everything would be news."""
         if self.asset_state_store is None:
             return self.known
-        cursor = await self.asset_state_store.aget(CURSOR)
-        return str(cursor["digest"]) if isinstance(cursor, dict) else None
+        while True:
+            try:
+                cursor = await self.asset_state_store.aget(CURSOR)
+                return str(cursor["digest"]) if isinstance(cursor, dict) else None
+            except Exception as error:  # whatever it is, one that leaves here ends the watch
+                await self.log.awarning(f"Airflow did not say what was fired for last: {error}")
+                await asyncio.sleep(self.poll_seconds)
 
     async def _look(self) -> Seen | None:
         """What the sources hold, or None where they do not say: that is logged, and the next poll asks again."""
+        from liftgate.errors import ConfigurationError
+
         try:
             listing = partial(copy_context().run, self._list)
             return await asyncio.get_running_loop().run_in_executor(_LISTINGS, listing)
-        except Exception as error:  # whatever it is, one that leaves here ends the watch
+        except ConfigurationError as error:  # no poll can help, so whoever waits for a task has to see it
+            if self.asset_state_store is None:
+                raise
+            await self.log.aerror(f"The sources cannot be listed: {error}")
+        except Exception as error:
             await self.log.awarning(f"The sources could not be listed: {error}")
-            return None
+        return None
 
     def _list(self) -> Seen:
         from liftgate.config.knowledge_base import KnowledgeBase

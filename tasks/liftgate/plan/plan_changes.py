@@ -53,12 +53,13 @@ def stop_if_nothing_to_do(runtime: Runtime, run: Run) -> bool:
 
 
 def _list_again_if_overtaken(runtime: Runtime, run: Run) -> None:
-    """List again if another run closed a generation after this listing began: what it listed may be older."""
+    """List again if another run closed a generation after this listing began, or housekeeping emptied it meanwhile."""
     with runtime.database.transaction() as connection:
         listing = queries().newest_listing(connection, kb=run.kb, run_id=run.run_id)
         base = last_closed(connection, run.kb)
-    if base and base.closed_at and base.closed_at > listing["started_at"]:
-        print(f"Generation {base.generation} was closed after listing {listing['serial']} began: listing again.")
+    overtaken = base and base.closed_at and base.closed_at > listing["started_at"]
+    if overtaken or listing["pruned_at"]:
+        print(f"Listing {listing['serial']} is older than what was indexed or listed since: listing again.")
         list_sources(runtime, run)
         apply_access(runtime, run)
 

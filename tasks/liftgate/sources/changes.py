@@ -71,8 +71,11 @@ def look(config: KnowledgeBase, connections: Connections, names: Collection[str]
 
 
 def seen_by_runs(connection: Connection, kb: str, names: Collection[str]) -> Seen | None:
-    """What the newest complete listing of a run held of these sources. None: there was no run."""
-    serial = queries().newest_whole_listing(connection, kb=kb)
+    """What the newest listing from which a run over everything made its plan held of these sources. None: no such run.
+
+    A run that a brake stopped, or that looked at some documents only, has not dealt with what else its listing held.
+    """
+    serial = queries().newest_planned_listing(connection, kb=kb)
     if serial is None:
         return None
     rows = queries().listed_versions(connection, serial=serial, sources=list(names))

@@ -59,7 +59,7 @@ def find_kind(type_name: Any, kind_file: str = "", folder: Path | None = None) -
     for point in _entry_points():
         if point.name == type_name:
             return Kind(_of_entry_point(point))
-    raise ConfigurationError(_unknown(type_name, own))
+    raise ConfigurationError(_missing(type_name, kind_file) if kind_file else _unknown(type_name, own))
 
 
 def known_kinds(folder: Path | None = None) -> list[str]:
@@ -124,6 +124,13 @@ def _block_of(module: ModuleType, where: str) -> type[SourceBlock]:
             "A kind is one module: its settings, and what lists and reads."
         )
     return blocks[0]
+
+
+def _missing(type_name: str, kind_file: str) -> str:
+    return (
+        f"Expected {kind_file}, which defines the kind {type_name!r}, found no such file on this machine. Bring the "
+        "DAG bundle to it, at the same path, or install the kind as a package with an entry point."
+    )
 
 
 def _unknown(type_name: Any, own: Path | None) -> str:

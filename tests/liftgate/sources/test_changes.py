@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from small_knowledge_base import SmallKnowledgeBase
 
 from liftgate.config.reading import read_knowledge_base
+from liftgate.errors import BrakeApplied
 from liftgate.sources.changes import Seen, Settling, look, seen_by_runs
 from liftgate.sources.connections import connection_from_environment
 from liftgate.sources.listing import list_sources
@@ -20,9 +22,9 @@ def last(kb: SmallKnowledgeBase) -> Seen | None:
         return seen_by_runs(connection, kb.name, ["documents"])
 
 
-def test_what_a_run_has_listed_is_no_news(kb: SmallKnowledgeBase) -> None:
+def test_what_a_run_has_planned_from_is_no_news(kb: SmallKnowledgeBase) -> None:
     assert last(kb) is None
-    kb.start()
+    kb.plan(kb.start())
     assert last(kb) == now(kb)
     assert now(kb).documents == 2
 
@@ -48,8 +50,24 @@ def test_another_group_is_news_since_it_has_to_be_applied(kb: SmallKnowledgeBase
     assert now(kb).digest != before
 
 
+def test_what_a_brake_stopped_is_still_news(kb: SmallKnowledgeBase) -> None:
+    kb.index()
+    kb.write_settings(brakes={"max_opened_share": 0})
+    kb.write("new.md", "# New\n\nSomething else.\n")
+    with pytest.raises(BrakeApplied):
+        kb.index()
+    assert last(kb) != now(kb)
+
+
+def test_what_a_run_over_some_documents_left_alone_is_still_news(kb: SmallKnowledgeBase) -> None:
+    kb.index()
+    kb.write("new.md", "# New\n\nSomething else.\n")
+    kb.index(kind="some", include=["leave.md"], forced=True)
+    assert last(kb) != now(kb)
+
+
 def test_a_listing_that_broke_off_is_not_what_was_seen(kb: SmallKnowledgeBase) -> None:
-    kb.start()
+    kb.index()
     seen = last(kb)
     run = kb.freeze()
     kb.documents.rename(kb.folder / "away")

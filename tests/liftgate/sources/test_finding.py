@@ -91,7 +91,7 @@ def test_a_stored_run_loads_when_its_kind_is_gone_and_fails_only_where_it_lists(
     file.unlink()
     assert freeze_as_before(kb.runtime, kb.name, "roll_back:1").config.name == kb.name
     loaded = load_run(kb.runtime.database, run.run_id)
-    with pytest.raises(ConfigurationError, match="'wiki'"):
+    with pytest.raises(ConfigurationError, match=f"Expected {file}, .*'wiki', found no such file on this machine"):
         list_sources(kb.runtime, loaded)
     file.write_text(WIKI.replace("pages: tuple", "titles: tuple"))
     with pytest.raises(ConfigurationError, match="takes others now"):
