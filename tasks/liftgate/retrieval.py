@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from liftgate.answering.base_model import base_tokenizer
 from liftgate.generations import collection
 from liftgate.index.rows import Hit
 from liftgate.releases.makeup import Makeup
@@ -66,6 +65,8 @@ def _in_context(hit: Hit) -> str:
 
 def _fitting(runtime: Runtime, makeup: Makeup, hits: Sequence[Hit]) -> tuple[Hit, ...]:
     """The best chunks that the budget holds by the generator's tokenizer; one that is too long is passed over."""
+    from liftgate.answering.base_model import base_tokenizer  # answers are made of what is retrieved: that way round
+
     tokenizer = base_tokenizer(makeup.base.model, runtime.settings.models_dir)
     left = makeup.retrieval.settings.max_context_tokens
     chosen = []

@@ -83,6 +83,26 @@ def test_every_module_can_be_imported_from_the_installed_package(installed: Path
     assert int(done.stdout) > 90
 
 
+def test_every_module_of_the_command_line_can_be_the_first_one_that_is_imported(installed: Path) -> None:
+    """Modules that import each other in a circle are found only by whoever begins at the wrong one."""
+    code = (
+        "import importlib, os, pkgutil, liftgate.cli\n"
+        "import numpy, psycopg, pydantic, rich, yaml\n"
+        "names = [m.name for m in pkgutil.walk_packages(liftgate.cli.__path__, 'liftgate.cli.')]\n"
+        "for name in names:\n"
+        "    if not (child := os.fork()):\n"
+        "        importlib.import_module(name)\n"
+        "        os._exit(0)\n"
+        "    if os.waitpid(child, 0)[1]:\n"
+        "        print('not alone:', name)\n"
+        "print(len(names))"
+    )
+    done = run(installed, code)
+    assert done.returncode == 0, done.stderr
+    assert "not alone" not in done.stdout, done.stderr
+    assert int(done.stdout) > 10
+
+
 def test_library_does_not_bring_airflow_or_a_model_with_it(installed: Path) -> None:
     code = (
         "import sys, liftgate.runtime, liftgate.cli.app, liftgate.releases.promotion, liftgate.training.train\n"
