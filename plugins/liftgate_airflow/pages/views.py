@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
 from liftgate.reporting.history import KINDS
+from liftgate.reporting.texts import SIDES
 from liftgate.reporting.timeline import metrics_of
 from liftgate_airflow.connection import viewer_groups
 from liftgate_airflow.pages import plots, reading
@@ -65,7 +66,8 @@ def question(kb: str, n: int, question: str, request: Request, user: GetUserDep)
     found = reading.question_page(kb, n, question, groups_of(user, viewer_groups()))
     if found is None:
         raise HTTPException(404, f"Expected {question} to be measured for release {n} of {kb}, found no such row.")
-    return page("question.html", _root(request), kb=kb, n=n, found=found)
+    sides = [side for side in SIDES if any(side in values for values in found.values.values())]
+    return page("question.html", _root(request), kb=kb, n=n, found=found, sides=sides)
 
 
 @of_one.get("/ledger")

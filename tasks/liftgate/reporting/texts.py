@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
 
+SIDES = ("candidate", "baseline", "live", "anchor")
+"""In the order in which people compare them."""
+
+
 @dataclass(frozen=True)
 class ShownChunk:
     """A chunk of a context. text None: not for this viewer, or its row is gone."""
@@ -60,6 +64,7 @@ def question_for(
     """
     with runtime.database.transaction() as connection:
         rows = list(queries().transcripts_of(connection, evaluation_id=evaluation_id, question=question))
+        rows.sort(key=lambda row: SIDES.index(row["side"]))
         closed = _closed(connection, kb, rows, set(groups))
         shown = bool(rows) and not closed
         return ShownQuestion(

@@ -32,7 +32,8 @@ def test_who_may_read_the_documents_sees_the_texts_of_both_sides(refused: Any) -
     assert found.asked == "When the topicad desk opens?"
     assert found.closed == ()
     assert found.values["refusal_correct"] == {"baseline": 1.0, "candidate": 0.0}
-    candidate = next(side for side in found.sides if side.side == "candidate")
+    assert [side.side for side in found.sides] == ["candidate", "baseline"]
+    candidate = found.sides[0]
     assert (candidate.chunks[0].uri, "opens at 103 sharp" in (candidate.chunks[0].text or "")) == ("desk-3.md", True)
     assert candidate.best_score == pytest.approx(candidate.chunks[0].score, abs=1e-5)
 
