@@ -36,20 +36,6 @@ def use(kb: Any, *origins: str, default: tuple[str, ...] = ("staff",), **rules: 
     kb.write_settings(access={"groups_from": list(origins), "default_groups": list(default), "rules": paths})
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was opened."""
-    names: list[str] = []
-    read = FolderReader.read
-
-    def spy(self: FolderReader, uri: str, version_hint: str) -> bytes:
-        names.append(uri)
-        return read(self, uri, version_hint)
-
-    monkeypatch.setattr(FolderReader, "read", spy)
-    return names
-
-
 def test_what_a_document_says_counts_only_where_the_configuration_says_so(kb: Any, opened: list[str]) -> None:
     kb.write("leave.md", front("[everyone]"))
     kb.write("leave.md.access.yaml", "groups: [everyone]")
