@@ -50,22 +50,24 @@ SELECT a.groups, a.version_hint, a.serial,
 UPDATE document_access SET applied_serial = :serial
  WHERE kb = :kb AND source = :source AND uri = :uri AND serial = :serial;
 
--- name: possible_moves(serial, collection_id, generation)
--- New uris beside the documents of the same size that are gone from the listing. Both are few, so they are found first.
+-- name: possible_moves(serial, collection_id, generation, most_bytes)
+-- New uris, and the documents of the same sizes that are gone from the listing. Both are few, so they are found first.
+-- Of a source that tells no sizes (0), nothing can be told before its documents are opened.
 WITH held AS MATERIALIZED (
          SELECT source, uri, size_bytes, version FROM manifest
           WHERE collection_id = :collection_id AND added_in <= :generation AND removed_in > :generation),
      new AS MATERIALIZED (
          SELECT l.* FROM listed_documents l LEFT JOIN held USING (source, uri)
-          WHERE l.serial = :serial AND held.uri IS NULL),
+          WHERE l.serial = :serial AND l.size_bytes BETWEEN 1 AND :most_bytes AND held.uri IS NULL),
      gone AS MATERIALIZED (
          SELECT held.* FROM held
            LEFT JOIN listed_documents l ON l.serial = :serial AND (l.source, l.uri) = (held.source, held.uri)
-          WHERE l.uri IS NULL)
-SELECT new.source, new.uri AS new_uri, new.version_hint, new.groups, new.version AS known_version,
-       gone.source AS gone_source, gone.uri AS gone_uri, gone.version AS gone_version
-  FROM new JOIN gone USING (size_bytes)
- ORDER BY new.source, new.uri, gone.uri;
+          WHERE l.uri IS NULL),
+     sizes AS (SELECT size_bytes FROM new INTERSECT SELECT size_bytes FROM gone)
+SELECT false AS is_gone, source, uri, version, version_hint, groups FROM new JOIN sizes USING (size_bytes)
+ UNION ALL
+SELECT true, source, uri, version, NULL, NULL FROM gone JOIN sizes USING (size_bytes)
+ ORDER BY source, uri;
 
 -- name: access_of_all(kb)
 -- The truth about every document, for a digest.

@@ -7,6 +7,7 @@ truth is stored, then every document whose rows are behind it is worked off.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,27 +117,43 @@ def _apply(runtime: Runtime, kb: str, collections: list[Collection], row: dict[s
 def _settle_moves(runtime: Runtime, run: Run, serial: int) -> int:
     """Let the rows of a document that moved keep only what its new place allows, before any brake can stop the run.
 
-    A new uri of the same size as a document that is gone is opened and hashed: the same content means a move.
+    A new uri of the same size as a document that is gone is opened and hashed: the same content means a move. No more
+    are opened than a run may open.
     """
+    rows = _possible_moves(runtime, run, serial)
+    gone: dict[str, list[Document]] = defaultdict(list)
+    for row in rows:
+        if row["is_gone"]:
+            gone[row["version"]].append(Document(row["source"], row["uri"]))
+    new = [row for row in rows if not row["is_gone"]]
+    to_open = [row for row in new if not row["version"]]
+    most = max(run.config.brakes.max_opened_documents, run.allowances.opened or 0)
+    for row in to_open[:most]:
+        row["version"] = _version_of(runtime, run, serial, Document(row["source"], row["uri"]), row["version_hint"])
+    if len(to_open) > most:
+        print(
+            f"{len(to_open) - most} documents may be moves and were not opened: the rows they left keep their access."
+        )
+    moves = [(left, row["groups"]) for row in new for left in gone.get(row["version"], ())]
+    for left, groups in moves:
+        _narrow_the_gone(runtime, run.kb, serial, left, groups)
+    return len(moves)
+
+
+def _possible_moves(runtime: Runtime, run: Run, serial: int) -> list[dict[str, Any]]:
     with runtime.database.transaction() as connection:
         base = last_closed(connection, run.kb)
         if base is None:
-            return 0
-        pairs = list(
+            return []
+        return list(
             queries().possible_moves(
-                connection, serial=serial, collection_id=base.collection_id, generation=base.generation
+                connection,
+                serial=serial,
+                collection_id=base.collection_id,
+                generation=base.generation,
+                most_bytes=run.config.ingestion.parsing.max_document_bytes,
             )
         )
-    moved = 0
-    known: dict[Document, str | None] = {}
-    for pair in pairs:
-        document = Document(pair["source"], pair["new_uri"])
-        if document not in known:
-            known[document] = pair["known_version"] or _version_of(runtime, run, serial, document, pair["version_hint"])
-        if known[document] == pair["gone_version"]:
-            _narrow_the_gone(runtime, run.kb, serial, pair)
-            moved += 1
-    return moved
 
 
 def _version_of(runtime: Runtime, run: Run, serial: int, document: Document, hint: str) -> str | None:
@@ -152,9 +169,7 @@ def _version_of(runtime: Runtime, run: Run, serial: int, document: Document, hin
     return version
 
 
-def _narrow_the_gone(runtime: Runtime, kb: str, serial: int, pair: dict[str, Any]) -> None:
+def _narrow_the_gone(runtime: Runtime, kb: str, serial: int, left: Document, groups: list[str]) -> None:
     with runtime.database.transaction() as connection:
         lock(connection, "access", kb)
-        queries().narrow_access(
-            connection, kb=kb, source=pair["gone_source"], uri=pair["gone_uri"], groups=pair["groups"], serial=serial
-        )
+        queries().narrow_access(connection, kb=kb, source=left.source, uri=left.uri, groups=groups, serial=serial)

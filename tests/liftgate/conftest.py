@@ -15,6 +15,7 @@ from small_knowledge_base import SmallKnowledgeBase
 from liftgate.releases.ledger import lock_ledger, record
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
+from liftgate.sources.kinds.folder import FolderReader
 
 _numbers = count(1)
 
@@ -60,6 +61,20 @@ def kb(shared_runtime: Runtime, provider: str, request: pytest.FixtureRequest, t
     if provider == "weaviate":
         made.ingest(vector_index={"provider": "weaviate"})
     return _with_two_documents(made)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The documents of folders that were opened."""
+    names: list[str] = []
+    read = FolderReader.read
+
+    def spy(self: FolderReader, uri: str, version_hint: str) -> bytes:
+        names.append(uri)
+        return read(self, uri, version_hint)
+
+    monkeypatch.setattr(FolderReader, "read", spy)
+    return names
 
 
 def _with_two_documents(made: SmallKnowledgeBase) -> SmallKnowledgeBase:

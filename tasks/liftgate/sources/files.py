@@ -77,15 +77,15 @@ class FileSystemReader:
         return self._opened
 
 
-def as_groups(value: Any) -> tuple[str, ...] | None:
+def as_groups(value: Any, separator: str = ",") -> tuple[str, ...] | None:
     """Groups out of a tag, a metadata value or a column. None where nothing is said, which is not the same as nobody.
 
-    Example: "hr, board" -> ("board", "hr"); "" -> (); None -> None
+    Example: "hr managers, board" -> ("board", "hr managers"); "" -> (); None -> None
     """
     if value is None:
         return None
-    parts = value.replace(",", " ").split() if isinstance(value, str) else [str(part) for part in value]
-    return tuple(sorted(set(parts)))
+    parts = value.split(separator) if isinstance(value, str) else map(str, value)
+    return tuple(sorted({part.strip() for part in parts} - {""}))
 
 
 def _hint(info: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ class Listed:
     """One entry of a listing.
 
     `version_hint` is whatever the source can tell without opening the document (modification time and size, ETag,
-    commit): equal hints mean that the document need not be opened.
+    commit): equal hints mean that the document need not be opened. `size_bytes` is 0 where the source does not tell it:
+    then nobody sees before it is opened that a document only moved, so earlier releases show it to whom they did.
     """
 
     uri: str

@@ -20,7 +20,7 @@ class Azure(SourceBlock):
     """A connection: the account as login and its key as password, or `connection_string`, `sas_token`, or tenant_id
     with client id and secret as login and password, in its extra, as Airflow's connections of the type `wasb` have."""
     groups_metadata: str = ""
-    """The metadata entry of a blob that names its groups, where `access.from` has `source`."""
+    """The metadata entry of a blob that names its groups, between commas, where `groups_from` has `source`."""
 
     def open(self, connections: Connections) -> FileSystemReader:
         """Its blobs."""

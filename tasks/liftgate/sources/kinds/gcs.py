@@ -21,7 +21,7 @@ class Gcs(SourceBlock):
     """A connection with `key_path` or `keyfile_dict` in its extra, as Airflow's Google connections have. None: the
     credentials of the environment."""
     groups_metadata: str = ""
-    """The metadata entry of an object that names its groups, where `access.from` has `source`."""
+    """The metadata entry of an object that names its groups, between commas, where `groups_from` has `source`."""
 
     def open(self, connections: Connections) -> FileSystemReader:
         """Its objects."""

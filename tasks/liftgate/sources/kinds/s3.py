@@ -29,9 +29,10 @@ class S3(SourceBlock):
     """A connection with access key as login, secret key as password, and `endpoint_url` and `region_name` in its
     extra. None: the credentials of the environment."""
     groups_tag: str | None = None
-    """The tag of an object that names its groups, where `access.from` has `source`. One more request per object."""
+    """The tag of an object that names its groups, as in hr+board, since S3 allows no commas there; where `groups_from`
+    has `source`. One more request per object."""
     groups_metadata: str | None = None
-    """The same for a metadata entry of the object."""
+    """The same for a metadata entry of the object, with commas."""
 
     @model_validator(mode="after")
     def _one_place_for_groups(self) -> Self:
@@ -104,7 +105,7 @@ class S3Reader:
         block = self._block
         if block.groups_tag:
             tags = self._client.get_object_tagging(Bucket=block.bucket, Key=key)["TagSet"]
-            return as_groups(next((tag["Value"] for tag in tags if tag["Key"] == block.groups_tag), None))
+            return as_groups(next((tag["Value"] for tag in tags if tag["Key"] == block.groups_tag), None), "+")
         if block.groups_metadata:
             metadata = self._client.head_object(Bucket=block.bucket, Key=key)["Metadata"]
             return as_groups(metadata.get(block.groups_metadata.lower()))
