@@ -10,6 +10,7 @@ from liftgate.gate.verdict import Check
 from liftgate.gate.wording import WORDS
 from liftgate.reporting.standing import TimeToLive
 from liftgate.reporting.timeline import LivePeriod, ReleaseLine
+from liftgate_airflow.pages.rendering import words
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 SHOWN = {**WORDS, "not_assessed": "not assessed"}
@@ -89,13 +90,13 @@ def _candidates_layer(lines: Sequence[ReleaseLine], means: Mapping[int, float], 
             "at": line.release.created_at.isoformat(),
             "mean": means[line.n],
             "release": line.n,
-            "outcome": (line.release.outcome or "open").replace("_", " "),
+            "outcome": words(line.release.outcome or "open"),
             "verdict": line.verdict,
         }
         for line in lines
         if line.n in means
     ]
-    outcomes = [name.replace("_", " ") for name in OUTCOMES]
+    outcomes = [words(name) for name in OUTCOMES]
     tooltip = [{"field": name} for name in ("release", "outcome", "verdict")] + [{"field": "mean", "format": ".3f"}]
     return {
         "data": {"values": rows},
