@@ -40,6 +40,7 @@ RETRIES: dict[str, Any] = {
                         "PromotionRefused",
                         "JobRefused",
                         "JobFailedForGood",
+                        "NewsRefused",
                     )
                 ],
                 action=RetryAction.FAIL,
