@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from object_store import BUCKET, s3_server
 from pydantic import ConfigDict, ValidationError
 from source_servers import GitRepository, send, sftp_server, web_server
 
@@ -228,6 +229,19 @@ def test_sql_names_the_column_that_is_missing_and_binds_values(database_url: str
     source = sql(database_url, "SELECT %(id)s || '.md' AS id, 'a%%' AS body, 1 AS version", id="'; --")
     (listed,) = source.list()
     assert (listed.uri, source.read(listed.uri, "1"), listed.size_bytes) == ("'; --.md", b"a%", 2)
+
+
+@pytest.mark.parametrize("groups", [{"groups_tag": "acl"}, {"groups_metadata": "acl"}])
+def test_an_object_that_goes_while_its_bucket_is_listed_is_not_listed(
+    groups: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3_server(monkeypatch) as (files, _):
+        for name in ("a.md", "b.md", "c.md"):
+            files.pipe(f"{BUCKET}/{name}", b"text")
+        listing = Source(S3(bucket=BUCKET, **groups), ACCESS, {}.__getitem__).list()
+        assert next(listing).uri == "a.md"
+        files.rm(f"{BUCKET}/b.md")
+        assert [one.uri for one in listing] == ["c.md"]
 
 
 def test_a_listing_of_a_bucket_holds_one_page_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -12,6 +13,8 @@ from liftgate.sources.connections import Connections
 from liftgate.sources.files import as_groups
 from liftgate.sources.identity import Listed
 from liftgate.sources.reading import gone, import_for, require_same
+
+_GONE = ("NoSuchKey", "404")
 
 
 class S3(SourceBlock):
@@ -56,21 +59,15 @@ class S3Reader:
         for page in pages:
             for found in page.get("Contents", []):
                 if not found["Key"].endswith("/"):  # a folder's marker
-                    yield self._listed(found)
+                    yield from self._listed(found)
 
     def look(self, uris: Collection[str]) -> Iterator[Listed]:
         """Those objects, with a request for each."""
-        from botocore.exceptions import ClientError
-
         for uri in sorted(uris):
             key = self._prefix + uri
-            try:
+            with _unless_gone():
                 found = self._client.head_object(Bucket=self._block.bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                    continue
-                raise
-            yield self._listed({**found, "Key": key, "Size": found["ContentLength"]})
+                yield from self._listed({**found, "Key": key, "Size": found["ContentLength"]})
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The bytes of the object, if it still has that ETag."""
@@ -79,17 +76,19 @@ class S3Reader:
         try:
             found = self._client.get_object(Bucket=self._block.bucket, Key=self._prefix + uri, IfMatch=version_hint)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "PreconditionFailed", "412"):
+            if error.response["Error"]["Code"] in (*_GONE, "PreconditionFailed", "412"):
                 raise gone(uri) from error
             raise
         require_same(uri, version_hint, found["ETag"].strip('"'))
         data: bytes = found["Body"].read()
         return data
 
-    def _listed(self, found: dict[str, Any]) -> Listed:
+    def _listed(self, found: dict[str, Any]) -> Iterator[Listed]:
+        """The object; nothing where it was deleted before somebody could ask for its groups."""
         uri = found["Key"].removeprefix(self._prefix)
-        groups = self._groups(found["Key"])
-        return Listed(uri, found["ETag"].strip('"'), found["Size"], found["LastModified"], groups)
+        with _unless_gone():
+            groups = self._groups(found["Key"])
+            yield Listed(uri, found["ETag"].strip('"'), found["Size"], found["LastModified"], groups)
 
     def _groups(self, key: str) -> tuple[str, ...] | None:
         """Asked for at every listing: a tag can change while everything else of an object stays as it is."""
@@ -116,3 +115,15 @@ class S3Reader:
         keys = {"aws_access_key_id": found.login or None, "aws_secret_access_key": found.password or None}
         extra = {name: found.extra.get(name) for name in ("endpoint_url", "region_name", "aws_session_token")}
         return {name: value for name, value in {**keys, **extra}.items() if value}
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Go on where an object was deleted meanwhile."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise
