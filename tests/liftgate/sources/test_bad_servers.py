@@ -238,6 +238,19 @@ def test_an_empty_or_missing_bucket_and_an_object_that_goes(kb: Any, monkeypatch
         stops_and_removes_nothing(kb, "NoSuchBucket")
 
 
+@pytest.mark.parametrize("groups", [{"groups_tag": "acl"}, {"groups_metadata": "acl"}])
+def test_an_object_that_goes_while_its_bucket_is_listed_is_not_listed(
+    groups: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3_server(monkeypatch) as (files, _):
+        for name in ("a.md", "b.md", "c.md"):
+            files.pipe(f"{BUCKET}/{name}", b"text")
+        listing = S3.model_validate({"bucket": BUCKET, **groups}).open({}.__getitem__).list()
+        assert next(listing).uri == "a.md"
+        files.rm(f"{BUCKET}/b.md")
+        assert [one.uri for one in listing] == ["c.md"]
+
+
 def test_a_source_that_lists_a_document_twice_is_told_so_and_narrows_what_came_before(kb: Any) -> None:
     (kb.folder / "sources").mkdir()
     (kb.folder / "sources" / "twice.py").write_text(

@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from object_store import BUCKET, s3_server
 from pydantic import ConfigDict, ValidationError
 from source_servers import GitRepository, send, sftp_server, web_server
 
@@ -23,6 +22,7 @@ from liftgate.errors import ConfigurationError, DocumentUnreadable, SourceError
 from liftgate.sources import Listed, Source, SourceBlock
 from liftgate.sources.connections import Connection
 from liftgate.sources.kinds.azure import Azure
+from liftgate.sources.kinds.fsspec import FsSpec
 from liftgate.sources.kinds.gcs import Gcs
 from liftgate.sources.kinds.git import Git
 from liftgate.sources.kinds.s3 import S3
@@ -118,6 +118,31 @@ def test_settings_of_google_and_azure_are_those_of_their_file_systems(
     assert (listed.uri, listed.version_hint, listed.groups) == ("a.md", "1", ("hr",))
     assert {name: Store.given[name] for name in options} == options
     assert set(Store.given) - set(options) == {"use_listings_cache"}
+
+
+def test_a_store_without_times_needs_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As GitHub has them: a change that keeps the size is seen by its hash alone."""
+
+    class Timeless(MemoryFileSystem):
+        cachable = False
+        tag = "sha"
+
+        def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
+            found = super().ls(path, detail=True)
+            return [{**info, "created": None, self.tag: self.cat_file(info["name"]).decode()} for info in found]
+
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "timeless", Timeless)
+    Timeless.store.clear()
+    hints = []
+    for content in (b"one", b"two"):
+        Timeless().pipe("/docs/a.md", content)
+        hints += [
+            one.version_hint for one in Source(FsSpec(protocol="timeless", root="/docs"), ACCESS, {}.__getitem__).list()
+        ]
+    assert hints == ["one", "two"]
+    Timeless.tag = "colour"
+    with pytest.raises(SourceError, match=r"Expected a tag or a time of /docs/a\.md"):
+        list(Source(FsSpec(protocol="timeless", root="/docs"), ACCESS, {}.__getitem__).list())
 
 
 @pytest.mark.parametrize(
@@ -229,19 +254,6 @@ def test_sql_names_the_column_that_is_missing_and_binds_values(database_url: str
     source = sql(database_url, "SELECT %(id)s || '.md' AS id, 'a%%' AS body, 1 AS version", id="'; --")
     (listed,) = source.list()
     assert (listed.uri, source.read(listed.uri, "1"), listed.size_bytes) == ("'; --.md", b"a%", 2)
-
-
-@pytest.mark.parametrize("groups", [{"groups_tag": "acl"}, {"groups_metadata": "acl"}])
-def test_an_object_that_goes_while_its_bucket_is_listed_is_not_listed(
-    groups: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with s3_server(monkeypatch) as (files, _):
-        for name in ("a.md", "b.md", "c.md"):
-            files.pipe(f"{BUCKET}/{name}", b"text")
-        listing = Source(S3(bucket=BUCKET, **groups), ACCESS, {}.__getitem__).list()
-        assert next(listing).uri == "a.md"
-        files.rm(f"{BUCKET}/b.md")
-        assert [one.uri for one in listing] == ["c.md"]
 
 
 def test_a_listing_of_a_bucket_holds_one_page_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
