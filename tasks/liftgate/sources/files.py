@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from liftgate.errors import ConfigurationError
+from liftgate.errors import ConfigurationError, SourceError
 from liftgate.sources.identity import Listed
 from liftgate.sources.reading import LINK, Entry, as_time, files_below, gone, refuse_link, require_same
 
@@ -54,7 +54,8 @@ class FileSystemReader:
             if name and info["name"].strip("/") != path.strip("/"):
                 groups = as_groups((info.get("metadata") or {}).get(self._groups_metadata))
                 changed = as_time(_changed(info))
-                yield Entry(name, info["type"], _hint(info), int(info["size"] or 0), changed, groups)
+                hint = _hint(info) if info["type"] == "file" else ""
+                yield Entry(name, info["type"], hint, int(info["size"] or 0), changed, groups)
 
     @property
     def _root(self) -> str:
@@ -90,12 +91,17 @@ def as_groups(value: Any, separator: str = ",") -> tuple[str, ...] | None:
 
 def _hint(info: Mapping[str, Any]) -> str:
     """What tells versions apart without opening the file: the store's own tag, else time and size."""
-    for tag in ("ETag", "etag", "generation", "md5Hash"):
+    for tag in ("ETag", "etag", "generation", "md5Hash", "sha"):
         if info.get(tag):
             return str(info[tag]).strip('"')
+    if not _changed(info):
+        raise SourceError(
+            f"Expected a tag or a time of {info['name']} from its file system, found neither: a change that keeps the "
+            "size would not be seen. Write a kind of source of your own."
+        )
     return f"{as_time(_changed(info)).isoformat()}-{info['size']}"
 
 
 def _changed(info: Mapping[str, Any]) -> Any:
-    names = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+    names = ("mtime", "LastModified", "last_modified", "last_write_time", "updated", "modified", "created")
     return next((info[name] for name in names if info.get(name)), None)

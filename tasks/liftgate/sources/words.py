@@ -93,13 +93,21 @@ def _words(text: str, uri: str, may_be_silent: bool = False) -> Words:
     try:
         found = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        return Words(problem=f"Expected YAML with `groups` in {uri}, found {error}. Correct it.")
+        return Words(problem=f"Expected YAML with `groups` in {uri}, found {_without_text(error)}. Correct it.")
     if may_be_silent and (found is None or (isinstance(found, dict) and not any(map(_is_like_groups, found)))):
         return Words()
     groups = found.get("groups") if isinstance(found, dict) else None
     if not isinstance(groups, list) or not all(isinstance(group, str) and group for group in groups):
-        return Words(problem=f"Expected `groups` in {uri} to be a list of names, found {groups!r:.80}. Correct it.")
+        return Words(
+            problem=f"Expected `groups` in {uri} to be a list of names, found {type(groups).__name__}. Correct it."
+        )
     return Words(_sorted(groups))
+
+
+def _without_text(error: Exception) -> str:
+    """What is wrong and where, without the line that YAML's errors quote: it is shown, and nobody may read it."""
+    mark = getattr(error, "problem_mark", None)
+    return f"a mistake in line {mark.line + 1} of it" if mark else type(error).__name__
 
 
 def _is_like_groups(key: Any) -> bool:

@@ -15,7 +15,7 @@ from source_servers import WebServer, send, web_server
 from liftgate.errors import BrakeApplied, DocumentChanged, DocumentUnreadable, SourceError
 from liftgate.sources import web as web_module
 from liftgate.sources.kinds.http import Http, HttpReader
-from liftgate.sources.kinds.s3 import S3
+from liftgate.sources.kinds.s3 import S3, S3Reader
 
 DENIED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
 PAGE_ONE = (
@@ -247,6 +247,25 @@ def test_an_empty_or_missing_bucket_and_an_object_that_goes(kb: Any, monkeypatch
         stops_and_removes_nothing(kb, "Expected the sources to list documents, found none while 1 are indexed")
         kb.ingest(source={"type": "s3", "bucket": "no-such-bucket"})
         stops_and_removes_nothing(kb, "NoSuchBucket")
+
+
+@pytest.mark.parametrize("groups", [{"groups_tag": "acl"}, {"groups_metadata": "acl"}])
+def test_an_object_that_goes_while_its_bucket_is_listed_is_not_listed(
+    groups: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3_server(monkeypatch) as (files, _):
+        for name in ("a.md", "b.md", "c.md"):
+            files.pipe(f"{BUCKET}/{name}", b"text")
+        ask = S3Reader._groups
+
+        def after_a_deletion(reader: S3Reader, key: str) -> tuple[str, ...] | None:
+            if key == "b.md":
+                files.rm(f"{BUCKET}/b.md")
+            return ask(reader, key)
+
+        monkeypatch.setattr(S3Reader, "_groups", after_a_deletion)
+        listing = S3.model_validate({"bucket": BUCKET, **groups}).open({}.__getitem__).list()
+        assert [one.uri for one in listing] == ["a.md", "c.md"]
 
 
 def test_a_source_that_lists_a_document_twice_is_told_so_and_narrows_what_came_before(kb: Any) -> None:

@@ -135,6 +135,31 @@ def test_a_file_that_changed_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> N
     assert opened == []
 
 
+def test_a_store_without_times_needs_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As GitHub has them: a change that keeps the size is seen by its hash alone."""
+
+    class Timeless(MemoryFileSystem):
+        cachable = False
+        tag = "sha"
+
+        def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
+            found = super().ls(path, detail=True)
+            return [{**info, "created": None, self.tag: self.cat_file(info["name"]).decode()} for info in found]
+
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "timeless", Timeless)
+    Timeless.store.clear()
+    hints = []
+    for content in (b"one", b"two"):
+        Timeless().pipe("/docs/a.md", content)
+        hints += [
+            one.version_hint for one in Source(FsSpec(protocol="timeless", root="/docs"), ACCESS, {}.__getitem__).list()
+        ]
+    assert hints == ["one", "two"]
+    Timeless.tag = "colour"
+    with pytest.raises(SourceError, match=r"Expected a tag or a time of /docs/a\.md"):
+        list(Source(FsSpec(protocol="timeless", root="/docs"), ACCESS, {}.__getitem__).list())
+
+
 @pytest.mark.parametrize(
     ("block", "extra"), [(Gcs(bucket="b"), "gcs"), (Azure(container="c", conn_id="docs"), "azure")]
 )  # fmt: skip

@@ -14,9 +14,9 @@ from source_servers import send, web_server
 from liftgate.config.access import Access
 from liftgate.config.reading import read_knowledge_base
 from liftgate.errors import ConfigurationError, SourceError
-from liftgate.sources import Source
 from liftgate.sources.connections import Connection
 from liftgate.sources.kinds.git import Git
+from liftgate.sources.source import Source
 
 
 def git(url: str, connection: Connection) -> Source:

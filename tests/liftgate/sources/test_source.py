@@ -12,6 +12,7 @@ from liftgate.sources import doc_id
 from liftgate.sources.connections import connection_from_environment
 from liftgate.sources.kinds.folder import Folder
 from liftgate.sources.patterns import path_pattern
+from liftgate.sources.reading import LINK
 from liftgate.sources.source import Source
 
 
@@ -101,6 +102,15 @@ def test_folder_that_is_not_there_is_an_error_and_not_an_empty_listing(tmp_path:
     source = folder(tmp_path / "unmounted")
     with pytest.raises(SourceError, match="unmounted.*Check its address, path"):
         list(source.list())
+
+
+def test_folders_that_link_to_each_other_are_followed_once(tmp_path: Path) -> None:
+    for one, other in (("a", "b"), ("b", "a")):
+        write(tmp_path / one / f"{one}.md", "text")
+        (tmp_path / one / f"see_{other}").symlink_to(f"../{other}")
+    found = {listed.uri: listed.version_hint == LINK for listed in folder(tmp_path).list()}
+    files = ("a/a.md", "a/see_b/b.md", "b/b.md", "b/see_a/a.md")
+    assert found == dict.fromkeys(files, False) | {"a/see_b/see_a": True, "b/see_a/see_b": True}
 
 
 def test_empty_folder_lists_nothing(tmp_path: Path) -> None:

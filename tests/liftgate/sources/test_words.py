@@ -102,6 +102,15 @@ def test_a_broken_front_matter_lets_nobody_read(kb: Any, document: str) -> None:
     assert listed(kb) == {"leave.md": [], "travel.md": ["everyone"]}
 
 
+@pytest.mark.parametrize(
+    "said", ["groups: s3cret", "groups: [\n  s3cret: {", "s3cret", "a: s3cret: b", "? [s3cret]\n: a"]
+)
+def test_what_is_broken_is_told_without_its_text(said: str) -> None:
+    problem = words_of_document(f"---\n{said}\n---\n# Leave".encode(), "leave.md").problem
+    assert problem
+    assert "s3cret" not in problem
+
+
 @pytest.mark.parametrize("begin", ["--- \n", "\n---\n", "\ufeff---\r\n", "---\t\n", "---\n\n"])
 def test_front_matter_speaks_however_its_lines_of_dashes_are_written(begin: str) -> None:
     assert words_of_document(f"{begin}groups: [hr]\n--- \n# Leave".encode(), "leave.md") == Words(("hr",))

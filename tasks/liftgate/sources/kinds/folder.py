@@ -81,11 +81,13 @@ class FolderReader:
         return Entry(name, kind, _hint(kept), kept.st_size, as_time(kept.st_mtime))
 
     def _leads_on(self, link: os.DirEntry[str]) -> bool:
+        """Whether it leads into the source, and to none of the folders through which the path of the link came."""
         try:
             target = Path(link.path).resolve(strict=True)
         except (OSError, RuntimeError):  # what is gone, or a circle
             return False
-        return target.is_relative_to(self._root) and not Path(link.path).parent.resolve().is_relative_to(target)
+        above = [folder for folder in Path(link.path).parents if folder.is_relative_to(self._root)]
+        return target.is_relative_to(self._root) and not any(one.resolve().is_relative_to(target) for one in above)
 
 
 def _hint(found: os.stat_result) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -16,6 +17,7 @@ from liftgate.sources.reading import gone, import_for, require_same
 
 AT_ONCE = 16
 """Requests in flight while objects are asked for their tags or metadata."""
+_GONE = ("NoSuchKey", "404")
 
 
 class S3(SourceBlock):
@@ -65,21 +67,16 @@ class S3Reader:
             for page in pages:
                 # What ends in a slash is a folder's marker.
                 objects = [found for found in page.get("Contents", []) if not found["Key"].endswith("/")]
-                yield from pool.map(self._listed, objects) if self._asks_each else map(self._listed, objects)
+                for found in pool.map(self._listed, objects) if self._asks_each else map(self._listed, objects):
+                    yield from found
 
     def look(self, uris: Collection[str]) -> Iterator[Listed]:
         """Those objects, with a request for each."""
-        from botocore.exceptions import ClientError
-
         for uri in sorted(uris):
             key = self._prefix + uri
-            try:
+            with _unless_gone():
                 found = self._client.head_object(Bucket=self._block.bucket, Key=key)
-            except ClientError as error:
-                if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                    continue
-                raise
-            yield self._listed({**found, "Key": key, "Size": found["ContentLength"]})
+                yield from self._listed({**found, "Key": key, "Size": found["ContentLength"]})
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The bytes of the object, if it still has that ETag."""
@@ -88,17 +85,20 @@ class S3Reader:
         try:
             found = self._client.get_object(Bucket=self._block.bucket, Key=self._prefix + uri, IfMatch=version_hint)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "PreconditionFailed", "412"):
+            if error.response["Error"]["Code"] in (*_GONE, "PreconditionFailed", "412"):
                 raise gone(uri) from error
             raise
         require_same(uri, version_hint, found["ETag"].strip('"'))
         data: bytes = found["Body"].read()
         return data
 
-    def _listed(self, found: dict[str, Any]) -> Listed:
+    def _listed(self, found: dict[str, Any]) -> tuple[Listed, ...]:
+        """The object; nothing where it was deleted before somebody could ask for its groups."""
         uri = found["Key"].removeprefix(self._prefix)
-        groups = self._groups(found["Key"])
-        return Listed(uri, found["ETag"].strip('"'), found["Size"], found["LastModified"], groups)
+        with _unless_gone():
+            groups = self._groups(found["Key"])
+            return (Listed(uri, found["ETag"].strip('"'), found["Size"], found["LastModified"], groups),)
+        return ()
 
     def _groups(self, key: str) -> tuple[str, ...] | None:
         """Asked for at every listing: a tag can change while everything else of an object stays as it is."""
@@ -129,3 +129,15 @@ class S3Reader:
         keys = {"aws_access_key_id": found.login or None, "aws_secret_access_key": found.password or None}
         extra = {name: found.extra.get(name) for name in ("endpoint_url", "region_name", "aws_session_token")}
         return {name: value for name, value in {**keys, **extra}.items() if value}
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Go on where an object was deleted meanwhile."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise
