@@ -14,10 +14,14 @@ from liftgate.reporting.verdicts import Judged, newest_verdict
 from liftgate_airflow.connection import database_in_api_server, runtime_in_api_server
 from liftgate_airflow.pages.filters import EventFilter
 
+MOST_RELEASES = 200
+MOST_EVENTS = 500
+"""On one page. Downloads hold all of them."""
+
 
 @dataclass(frozen=True)
 class Overview:
-    """A knowledge base: how it stands, and its releases, oldest first."""
+    """A knowledge base: how it stands, and its newest releases, oldest first, after those that can go live again."""
 
     kb: str
     health: Health
@@ -52,7 +56,14 @@ def all_standings(kbs: list[str]) -> list[Standing]:
 def overview(kb: str) -> Overview:
     """How a knowledge base stands."""
     with database_in_api_server().transaction() as connection:
-        return Overview(kb, health(connection, kb), timeline(connection, kb), live_periods(connection, kb))
+        lines = timeline(connection, kb, MOST_RELEASES)
+        return Overview(kb, health(connection, kb), lines, live_periods(connection, kb))
+
+
+def all_releases(kb: str) -> list[ReleaseLine]:
+    """Every release, oldest first."""
+    with database_in_api_server().transaction() as connection:
+        return timeline(connection, kb)
 
 
 def release_page(kb: str, n: int, against: str = "") -> ReleasePage:
@@ -81,7 +92,7 @@ def question_page(kb: str, n: int, question: str, groups: set[str]) -> ShownQues
     return found if found and found.values else None
 
 
-def events(kb: str, wanted: EventFilter) -> list[Event]:
-    """The ledger, newest first."""
+def events(kb: str, wanted: EventFilter, most: int | None = None) -> list[Event]:
+    """The ledger, newest first; `most`: so many of it."""
     with database_in_api_server().transaction() as connection:
-        return find_events(connection, kb, wanted.wanted())
+        return find_events(connection, kb, wanted.wanted(), most)
