@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from liftgate.releases.ledger import Release, release
 from liftgate.reporting.flips import Flip, flips
+from liftgate.reporting.health import Health, Standing, health, knowledge_bases, standings
 from liftgate.reporting.history import Event, find_events, history_of
-from liftgate.reporting.standing import Health, Standing, health, knowledge_bases, standings
 from liftgate.reporting.texts import ShownQuestion, question_for
 from liftgate.reporting.timeline import LivePeriod, ReleaseLine, live_periods, timeline
-from liftgate.reporting.verdicts import Judged, newest_verdict
+from liftgate.reporting.verdicts import Judged, newest_judged
 from liftgate_airflow.connection import database_in_api_server, runtime_in_api_server
 from liftgate_airflow.pages.filters import EventFilter
 
@@ -70,7 +70,7 @@ def release_page(kb: str, n: int, against: str = "") -> ReleasePage:
     """One release. `against` is a side of its evaluation; if it is none, the baseline. Raises PromotionRefused."""
     with database_in_api_server().transaction() as connection:
         found = release(connection, kb, n)
-        judged = newest_verdict(connection, found)
+        judged = newest_judged(connection, found)
         sides = judged.against if judged else ()
         side = against if against in sides else next(iter(sides), "")
         return ReleasePage(
@@ -87,7 +87,7 @@ def question_page(kb: str, n: int, question: str, groups: set[str]) -> ShownQues
     """One question of the newest verdict on a release. None: it has no verdict, or that measured no such question."""
     runtime = runtime_in_api_server()
     with runtime.database.transaction() as connection:
-        judged = newest_verdict(connection, release(connection, kb, n))
+        judged = newest_judged(connection, release(connection, kb, n))
     found = question_for(runtime, kb, judged.evaluation_id, question, groups) if judged else None
     return found if found and found.values else None
 
