@@ -18,16 +18,17 @@ SELECT k.kb, l.n AS live, l.live_since, h.since AS held_since, h.why AS held_why
                       ORDER BY generation DESC LIMIT 1) c ON true
  ORDER BY k.kb;
 
--- name: release_lines(kb)
--- Every release with its last outcome, the verdict that was reached last on it, the means in that, and whether it can
--- go live again.
+-- name: release_lines(kb, most)
+-- Releases with their last outcome, the verdict that was reached last on each, the means in that, and whether it can go
+-- live again. Most: so many of the newest, with the earlier ones that can; null: all.
 WITH reached AS (
     SELECT (details ->> 'evaluation')::bigint AS evaluation_id, max(n) AS at FROM events
      WHERE kb = :kb AND kind = 'evaluated' GROUP BY 1),
 newest AS (
     SELECT DISTINCT ON (v.candidate_fingerprint) v.candidate_fingerprint, v.outcome, v.verdict
       FROM verdicts v LEFT JOIN reached USING (evaluation_id) WHERE v.kb = :kb
-     ORDER BY v.candidate_fingerprint, reached.at DESC NULLS LAST, v.n DESC)
+     ORDER BY v.candidate_fingerprint, reached.at DESC NULLS LAST, v.n DESC),
+lines AS (
 SELECT r.kb, r.n, r.component, r.makeup, r.fingerprint, r.parent, r.run_id, r.unjudged, r.created_at, o.outcome,
        v.outcome AS verdict, v.verdict #>> '{summary,0}' AS summary,
        (SELECT jsonb_object_agg(c ->> 'metric', c -> 'candidate') FROM jsonb_array_elements(v.verdict -> 'checks') c
@@ -39,7 +40,10 @@ SELECT r.kb, r.n, r.component, r.makeup, r.fingerprint, r.parent, r.run_id, r.un
   FROM releases r
   LEFT JOIN release_outcomes o USING (kb, n)
   LEFT JOIN newest v ON v.candidate_fingerprint = r.fingerprint
- WHERE r.kb = :kb ORDER BY r.n;
+ WHERE r.kb = :kb)
+SELECT * FROM lines
+ WHERE :most::int IS NULL OR n > (SELECT max(n) FROM releases WHERE kb = :kb) - :most::int OR (was_live AND NOT pruned)
+ ORDER BY n;
 
 -- name: live_periods(kb)
 -- When which release was live; the one that is has no end.
@@ -51,8 +55,8 @@ SELECT release, at AS since, lead(at) OVER (ORDER BY n) AS until FROM events
 SELECT n, kind, release, details, at, by_whom, run_id, why FROM events
  WHERE kb = :kb AND release = :release ORDER BY n;
 
--- name: find_events(kb, kinds, release, words, since, until)
--- The history of a knowledge base, newest first; a filter that is null lets everything pass.
+-- name: find_events(kb, kinds, release, words, since, until, before, most)
+-- The history of a knowledge base, newest first; a filter that is null lets everything pass. Before: an event's number.
 SELECT n, kind, release, details, at, by_whom, run_id, why FROM events
  WHERE kb = :kb
    AND (:kinds::text[] IS NULL OR kind = ANY(:kinds::text[]))
@@ -60,7 +64,8 @@ SELECT n, kind, release, details, at, by_whom, run_id, why FROM events
    AND (:words::text IS NULL OR strpos(lower(concat_ws(' ', by_whom, run_id, why)), lower(:words::text)) > 0)
    AND (:since::timestamptz IS NULL OR at >= :since::timestamptz)
    AND (:until::timestamptz IS NULL OR at < :until::timestamptz)
- ORDER BY n DESC;
+   AND (:before::int IS NULL OR n < :before::int)
+ ORDER BY n DESC LIMIT :most;
 
 -- name: differing_rows(evaluation_id, against)
 -- Measurements in which the candidate and another side differ. One side may have none.

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.encoders import jsonable_encoder
 
 from liftgate_airflow.pages import reading
-from liftgate_airflow.pages.filters import EventFilter
+from liftgate_airflow.pages.filters import EventFilter, Number, Text
 from liftgate_airflow.pages.viewer import may_see
 
 router = APIRouter(prefix="/kb/{kb}", dependencies=[Depends(may_see)])
@@ -21,24 +21,24 @@ router = APIRouter(prefix="/kb/{kb}", dependencies=[Depends(may_see)])
 @router.get("/releases.json")
 def releases(kb: str) -> Any:
     """Every release with its verdict's outcome and means."""
-    return jsonable_encoder(reading.overview(kb).lines)
+    return jsonable_encoder(reading.all_releases(kb))
 
 
 @router.get("/releases/{n}.json")
-def release(kb: str, n: int) -> Any:
+def release(kb: str, n: Number) -> Any:
     """One release, all of it."""
     return jsonable_encoder(reading.release_page(kb, n))
 
 
 @router.get("/releases/{n}/checks.csv")
-def checks(kb: str, n: int) -> Response:
+def checks(kb: str, n: Number) -> Response:
     """Every check of its newest verdict."""
     judged = reading.release_page(kb, n).judged
     return as_csv(f"{kb}-{n}-checks.csv", [vars(check) for check in judged.verdict.checks] if judged else [])
 
 
 @router.get("/releases/{n}/flips.csv")
-def flips(kb: str, n: int, against: str = "") -> Response:
+def flips(kb: str, n: Number, against: Text = "") -> Response:
     """Every measurement in which it differs from what it was compared with."""
     found = reading.release_page(kb, n, against)
     rows = [

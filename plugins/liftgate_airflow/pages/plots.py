@@ -8,7 +8,7 @@ from typing import Any
 
 from liftgate.gate.verdict import Check
 from liftgate.gate.wording import WORDS
-from liftgate.reporting.standing import TimeToLive
+from liftgate.reporting.health import TimeToLive
 from liftgate.reporting.timeline import LivePeriod, ReleaseLine
 from liftgate_airflow.pages.rendering import words
 

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 from liftgate.releases.ledger import Release, release
 from liftgate.reporting.flips import Flip, flips
+from liftgate.reporting.health import Health, Standing, health, knowledge_bases, standings
 from liftgate.reporting.history import Event, find_events, history_of
-from liftgate.reporting.standing import Health, Standing, health, knowledge_bases, standings
 from liftgate.reporting.texts import ShownQuestion, question_for
 from liftgate.reporting.timeline import LivePeriod, ReleaseLine, live_periods, timeline
-from liftgate.reporting.verdicts import Judged, newest_verdict
+from liftgate.reporting.verdicts import Judged, newest_judged
 from liftgate_airflow.connection import database_in_api_server, runtime_in_api_server
 from liftgate_airflow.pages.filters import EventFilter
+
+MOST_RELEASES = 200
+MOST_EVENTS = 500
+"""On one page. Downloads hold all of them."""
 
 
 @dataclass(frozen=True)
 class Overview:
-    """A knowledge base: how it stands, and its releases, oldest first."""
+    """A knowledge base: how it stands, and its newest releases, oldest first, after those that can go live again."""
 
     kb: str
     health: Health
@@ -52,14 +56,21 @@ def all_standings(kbs: list[str]) -> list[Standing]:
 def overview(kb: str) -> Overview:
     """How a knowledge base stands."""
     with database_in_api_server().transaction() as connection:
-        return Overview(kb, health(connection, kb), timeline(connection, kb), live_periods(connection, kb))
+        lines = timeline(connection, kb, MOST_RELEASES)
+        return Overview(kb, health(connection, kb), lines, live_periods(connection, kb))
+
+
+def all_releases(kb: str) -> list[ReleaseLine]:
+    """Every release, oldest first."""
+    with database_in_api_server().transaction() as connection:
+        return timeline(connection, kb)
 
 
 def release_page(kb: str, n: int, against: str = "") -> ReleasePage:
     """One release. `against` is a side of its evaluation; if it is none, the baseline. Raises PromotionRefused."""
     with database_in_api_server().transaction() as connection:
         found = release(connection, kb, n)
-        judged = newest_verdict(connection, found)
+        judged = newest_judged(connection, found)
         sides = judged.against if judged else ()
         side = against if against in sides else next(iter(sides), "")
         return ReleasePage(
@@ -76,12 +87,12 @@ def question_page(kb: str, n: int, question: str, groups: set[str]) -> ShownQues
     """One question of the newest verdict on a release. None: it has no verdict, or that measured no such question."""
     runtime = runtime_in_api_server()
     with runtime.database.transaction() as connection:
-        judged = newest_verdict(connection, release(connection, kb, n))
+        judged = newest_judged(connection, release(connection, kb, n))
     found = question_for(runtime, kb, judged.evaluation_id, question, groups) if judged else None
     return found if found and found.values else None
 
 
-def events(kb: str, wanted: EventFilter) -> list[Event]:
-    """The ledger, newest first."""
+def events(kb: str, wanted: EventFilter, most: int | None = None) -> list[Event]:
+    """The ledger, newest first; `most`: so many of it."""
     with database_in_api_server().transaction() as connection:
-        return find_events(connection, kb, wanted.wanted())
+        return find_events(connection, kb, wanted.wanted(), most)

@@ -16,6 +16,7 @@ from fastapi import HTTPException, Request
 from pydantic import ValidationError
 
 from liftgate.config.block import Block
+from liftgate_airflow.pages.filters import Text
 
 Startable = Literal["yes", "paused", "no"]
 MISTAKEN = (
@@ -31,7 +32,7 @@ class ViewerGroups(Block):
     users: dict[str, list[str]] = {}
 
 
-def may_see(kb: str, request: Request, user: GetUserDep) -> None:
+def may_see(kb: Text, request: Request, user: GetUserDep) -> None:
     """Refuse whoever may not see the DAG of a knowledge base."""
     requires_access_dag("GET", None, f"kb_{kb}")(request, user)
 

@@ -14,7 +14,7 @@ from liftgate.reporting.texts import SIDES
 from liftgate.reporting.timeline import metrics_of
 from liftgate_airflow.connection import viewer_groups
 from liftgate_airflow.pages import plots, reading
-from liftgate_airflow.pages.filters import EventFilter
+from liftgate_airflow.pages.filters import EventFilter, Number, Text
 from liftgate_airflow.pages.rendering import page
 from liftgate_airflow.pages.viewer import groups_of, may_see, startable, visible_to
 
@@ -53,7 +53,7 @@ def knowledge_base(kb: str, request: Request, user: GetUserDep, metric: str = ""
 
 
 @of_one.get("/releases/{n}")
-def release(kb: str, n: int, request: Request, against: str = "") -> str:
+def release(kb: str, n: Number, request: Request, against: Text = "") -> str:
     """One release: verdict, intervals, questions that changed, make-up."""
     found = reading.release_page(kb, n, against)
     intervals = plots.interval_plots(found.judged.verdict.checks if found.judged else ())
@@ -61,7 +61,7 @@ def release(kb: str, n: int, request: Request, against: str = "") -> str:
 
 
 @of_one.get("/releases/{n}/questions/{question:path}")
-def question(kb: str, n: int, question: str, request: Request, user: GetUserDep) -> str:
+def question(kb: str, n: Number, question: Text, request: Request, user: GetUserDep) -> str:
     """One question side by side, with its texts for whoever may read them."""
     found = reading.question_page(kb, n, question, groups_of(user, viewer_groups()))
     if found is None:
@@ -73,9 +73,16 @@ def question(kb: str, n: int, question: str, request: Request, user: GetUserDep)
 @of_one.get("/ledger")
 def ledger(kb: str, wanted: Annotated[EventFilter, Query()], request: Request) -> str:
     """The ledger, newest first."""
-    events = reading.events(kb, wanted)
+    events, url = reading.events(kb, wanted, reading.MOST_EVENTS), request.url
     return page(
-        "ledger.html", _root(request), kb=kb, events=events, wanted=wanted, kinds=KINDS, query=request.url.query
+        "ledger.html",
+        _root(request),
+        kb=kb,
+        events=events,
+        wanted=wanted,
+        kinds=KINDS,
+        query=url.remove_query_params("before").query,
+        earlier=len(events) == reading.MOST_EVENTS and url.include_query_params(before=events[-1].n).query,
     )
 
 

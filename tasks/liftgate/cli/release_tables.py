@@ -15,7 +15,7 @@ from liftgate.releases.ledger import Release, hold, release
 from liftgate.releases.standing import behind_since
 from liftgate.reporting.history import history_of
 from liftgate.reporting.timeline import timeline
-from liftgate.reporting.verdicts import Judged, newest_verdict
+from liftgate.reporting.verdicts import Judged, newest_judged
 
 
 def overview(connection: Connection, kb: str) -> Iterator[Any]:
@@ -39,7 +39,7 @@ def details(connection: Connection, kb: str, n: int) -> Iterator[Any]:
     found = release(connection, kb, n)
     yield from _makeup(found)
     yield from _history(connection, found)
-    judged = newest_verdict(connection, found)
+    judged = newest_judged(connection, found)
     if judged is None:
         yield "It has no verdict."
         return

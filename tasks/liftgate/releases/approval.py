@@ -19,7 +19,7 @@ from liftgate.runs import Frozen, Run
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
-Standing = Literal["not_needed", "not_asked", "waiting", "promote", "reject", "hold"]
+ApprovalState = Literal["not_needed", "not_asked", "waiting", "promote", "reject", "hold"]
 _EVENTS = {"promote": "approved", "reject": "rejected", "hold": "held"}
 NOBODY = "nobody"
 
@@ -40,14 +40,14 @@ def approval_needed(connection: Connection, kb: str, component: str) -> Approval
     return approval if approval and component in approval.of else None
 
 
-def standing(connection: Connection, kb: str, component: str, n: int | None, evaluation: int) -> Standing:
+def approval_state(connection: Connection, kb: str, component: str, n: int | None, evaluation: int) -> ApprovalState:
     """Where the approval of a candidate stands, on the evidence of that evaluation. None: it has no number yet.
 
     Yes and no stand for the candidate under whatever number; waiting and holding are about one release. What a person
     answered stands, also where the configuration asks nobody any more.
     """
     last = queries().last_approval(connection, kb=kb, evaluation=evaluation)
-    found: Standing = last["details"]["approval"] if last else "not_asked"
+    found: ApprovalState = last["details"]["approval"] if last else "not_asked"
     if last and found in ("waiting", "hold") and last["release"] != n:
         found = "not_asked"
     if found in ("waiting", "not_asked") and approval_needed(connection, kb, component) is None:
@@ -61,7 +61,7 @@ def ask_for_approval(runtime: Runtime, run: Run, candidate: int) -> int:
         lock_ledger(connection, run.kb)
         asked = release(connection, run.kb, candidate)
         evaluation = _evaluation(connection, asked)
-        if standing(connection, run.kb, asked.component, candidate, evaluation) == "not_asked":
+        if approval_state(connection, run.kb, asked.component, candidate, evaluation) == "not_asked":
             record(
                 connection,
                 run.kb,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
-from liftgate.releases.approval import approval_needed, standing
+from liftgate.releases.approval import approval_needed, approval_state
 from liftgate.releases.index_of_release import follow_live, require_whole
 from liftgate.releases.ledger import (
     Release,
@@ -54,7 +54,7 @@ def decide(runtime: Runtime, run: Run, candidate: int, asks: bool = True) -> Bra
 
 
 def _by_approval(connection: Connection, proposed: Release, judged: dict[str, Any]) -> Branch:
-    found = standing(connection, proposed.kb, proposed.component, proposed.n, judged["evaluation_id"])
+    found = approval_state(connection, proposed.kb, proposed.component, proposed.n, judged["evaluation_id"])
     if found == "not_needed":
         return "promote"
     print(f"A person's approval of release {proposed.n}: {found.replace('_', ' ')}.")
@@ -167,7 +167,7 @@ def _is_overtaken(connection: Connection, candidate: Release) -> bool:
 
 
 def _require_approval(connection: Connection, candidate: Release, judged: dict[str, Any]) -> None:
-    found = standing(connection, candidate.kb, candidate.component, candidate.n, judged["evaluation_id"])
+    found = approval_state(connection, candidate.kb, candidate.component, candidate.n, judged["evaluation_id"])
     if found not in ("not_needed", "promote"):
         raise PromotionRefused(
             f"Expected a person's approval of release {candidate.n} of {candidate.kb}, found: "

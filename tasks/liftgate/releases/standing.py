@@ -10,7 +10,7 @@ from liftgate.database import Connection, queries
 from liftgate.evaluation.conditions import retrieval_conditions
 from liftgate.generations import Generation, collection, last_closed
 from liftgate.prompts import read_prompt
-from liftgate.releases.approval import standing
+from liftgate.releases.approval import approval_state
 from liftgate.releases.ledger import hold, live, release
 from liftgate.releases.makeup import BasePart, Makeup, PromptPart, RetrievalPart
 from liftgate.runs import Run
@@ -65,7 +65,7 @@ def reason_to_stop(runtime: Runtime, connection: Connection, run: Run, base: Gen
     n = queries().release_of(connection, kb=run.kb, fingerprint=makeup.fingerprint, parent=parent)
     if held and n is not None and release(connection, run.kb, n).outcome == "held":
         return f"release {n} is held since {held.since:%Y-%m-%d %H:%M}: {held.why}"
-    approval = standing(connection, run.kb, "retrieval", n, found["evaluation_id"])
+    approval = approval_state(connection, run.kb, "retrieval", n, found["evaluation_id"])
     if not held and approval in ("waiting", "hold", "reject"):
         return f"release {found['release']} was judged promote, and a person's approval of it stands at {approval}."
     return None

@@ -46,13 +46,15 @@ class Wanted:
     words: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    before: int | None = None
+    """The number of an event: only those that came earlier."""
 
 
 EVERYTHING = Wanted()
 
 
-def find_events(connection: Connection, kb: str, wanted: Wanted = EVERYTHING) -> list[Event]:
-    """The events that are wanted, newest first."""
+def find_events(connection: Connection, kb: str, wanted: Wanted = EVERYTHING, most: int | None = None) -> list[Event]:
+    """The events that are wanted, newest first; `most`: so many of them."""
     found = queries().find_events(
         connection,
         kb=kb,
@@ -61,6 +63,8 @@ def find_events(connection: Connection, kb: str, wanted: Wanted = EVERYTHING) ->
         words=wanted.words or None,
         since=wanted.since,
         until=wanted.until,
+        before=wanted.before,
+        most=most,
     )
     return [Event(**row) for row in found]
 

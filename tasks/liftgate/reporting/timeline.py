@@ -1,4 +1,4 @@
-"""Every release of a knowledge base, in few queries however many there are."""
+"""The releases of a knowledge base, in few queries however many there are."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class LivePeriod:
     until: datetime | None
 
 
-def timeline(connection: Connection, kb: str) -> list[ReleaseLine]:
-    """Every release, oldest first."""
+def timeline(connection: Connection, kb: str, most: int | None = None) -> list[ReleaseLine]:
+    """Every release, oldest first; or so many of the newest, and those before that can go live again."""
     current = queries().live_release(connection, kb=kb)
     lines = []
-    for row in queries().release_lines(connection, kb=kb):
+    for row in queries().release_lines(connection, kb=kb, most=most):
         more = {name: row.pop(name) for name in ("verdict", "summary", "means", "was_live", "pruned")}
         release = Release(**{**row, "makeup": Makeup.model_validate(row["makeup"])})
         lines.append(ReleaseLine(release, row["n"] == current, **{**more, "means": more["means"] or {}}))

@@ -28,7 +28,7 @@ class Judged:
         return tuple(side for side in ("baseline", "live", "anchor") if side in self.sides)
 
 
-def newest_verdict(connection: Connection, of: Release) -> Judged | None:
+def newest_judged(connection: Connection, of: Release) -> Judged | None:
     """The verdict that was reached last on a release or on its equal; None: it has none."""
     verdicts = queries().verdicts_of(connection, kb=of.kb, candidate_fingerprint=of.fingerprint)
     row: dict[str, Any] | None = next(iter(verdicts), None)

@@ -40,7 +40,7 @@ class Looks(Protocol):
 _STORABLE = re.compile(r"[^\0\ud800-\udfff]*").fullmatch
 
 
-class Entry(NamedTuple):
+class ListingEntry(NamedTuple):
     """An entry of a listing. Undecided: its groups are those of the source alone, for now."""
 
     listed: Listed
@@ -63,17 +63,17 @@ class Source:
         """Every included document, streamed. Raises SourceError where it breaks off."""
         return (entry.listed for entry in self.entries() if not entry.sidecar)
 
-    def entries(self, uris: Collection[str] | None = None) -> Iterator[Entry]:
+    def entries(self, uris: Collection[str] | None = None) -> Iterator[ListingEntry]:
         """The same, with the sidecars, and with what is decided of who may read. Given `uris`, those alone."""
         try:
             for listed in self._listed(uris):
                 self._require_sound(listed)
                 if self._groups.is_sidecar(listed.uri):
-                    yield Entry(replace(listed, groups=()), sidecar=True)
+                    yield ListingEntry(replace(listed, groups=()), sidecar=True)
                 elif any(pattern.match(listed.uri) for pattern in self._include):
                     groups = self._groups.decided(listed.uri, listed.groups)
                     undecided = groups is None
-                    yield Entry(replace(listed, groups=listed.groups if undecided else groups), undecided)
+                    yield ListingEntry(replace(listed, groups=listed.groups if undecided else groups), undecided)
         except LiftgateError:
             raise
         except Exception as error:

@@ -9,10 +9,10 @@ from liftgate.errors import BrakeApplied
 from liftgate.releases.ledger import release
 from liftgate.releases.rollback import roll_back
 from liftgate.reporting.flips import Flip, Measured, flips
+from liftgate.reporting.health import health, knowledge_bases, standings
 from liftgate.reporting.history import Wanted, find_events, history_of
-from liftgate.reporting.standing import health, knowledge_bases, standings
 from liftgate.reporting.timeline import live_periods, metrics_of, timeline
-from liftgate.reporting.verdicts import newest_verdict
+from liftgate.reporting.verdicts import newest_judged
 
 
 @pytest.fixture
@@ -58,23 +58,23 @@ def test_live_periods_follow_each_other(told: Any) -> None:
 
 
 def test_verdict_of_a_release_is_the_one_that_was_reached_last(told: Any) -> None:
-    judged = read(told, newest_verdict, told.release(3))
+    judged = read(told, newest_judged, told.release(3))
     assert judged.verdict.outcome == "reject"
     assert judged.against == ("baseline", "anchor")
     told.ask_more()
     told.retrieve_by(min_score=0.99, top_k=3)
     told.whole_run()
-    again = read(told, newest_verdict, told.release(3))
+    again = read(told, newest_judged, told.release(3))
     assert again.evaluation_id > judged.evaluation_id
 
 
 def test_questions_that_flipped_are_listed_with_the_largest_loss_first(told: Any) -> None:
-    judged = read(told, newest_verdict, told.release(3))
+    judged = read(told, newest_judged, told.release(3))
     found = read(told, flips, judged.evaluation_id, "baseline")
     assert [flip.question for flip in found] == sorted(f"q-{number}" for number in range(32))
     assert found[0].measured == (Measured("refusal_correct", 0.0, 1.0),)
     assert (found[0].kind, found[0].family) == ("lost", "desk-0.md")
-    assert read(told, flips, read(told, newest_verdict, told.release(2)).evaluation_id, "baseline") == []
+    assert read(told, flips, read(told, newest_judged, told.release(2)).evaluation_id, "baseline") == []
 
 
 @pytest.mark.parametrize(

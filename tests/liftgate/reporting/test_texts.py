@@ -7,7 +7,7 @@ import pytest
 from liftgate.evaluation.questions import Question
 from liftgate.releases.propose import propose_prompt
 from liftgate.reporting.texts import ShownQuestion, question_for
-from liftgate.reporting.verdicts import newest_verdict
+from liftgate.reporting.verdicts import newest_judged
 
 NEW_PROMPT = "---\nrefusal: No.\n---\nBriefly.\n$context\n\n$question\n"
 
@@ -22,7 +22,7 @@ def refused(judged: Any) -> Any:
 
 def shown(kb: Any, question: str, *groups: str) -> ShownQuestion:
     with kb.runtime.database.transaction() as connection:
-        judged = newest_verdict(connection, kb.release(2))
+        judged = newest_judged(connection, kb.release(2))
     assert judged
     return question_for(kb.runtime, kb.name, judged.evaluation_id, question, groups)
 

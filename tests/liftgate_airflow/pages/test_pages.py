@@ -14,7 +14,7 @@ from fastapi import HTTPException
 from told_ledger import SCRIPT
 from viewers import GROUPS
 
-from liftgate_airflow.pages import app, plots
+from liftgate_airflow.pages import app, plots, reading
 from liftgate_airflow.pages.assets import files
 from liftgate_airflow.pages.downloads import inert
 from liftgate_airflow.pages.rendering import duration
@@ -181,6 +181,51 @@ def test_ledger_is_filtered_and_downloaded_by_the_same_address(get: Any) -> None
     assert [row["n"] for row in get(f"/kb/small/ledger.json{query}").json()] == [int(row["n"]) for row in rows]
     assert get("/kb/small/ledger.csv?words=nowhere").text == ""
     assert get("/kb/small/ledger?since=yesterday").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            f"/kb/small/ledger{kind}?{query}"
+            for kind in ("", ".csv", ".json")
+            for query in ("release=2147483648", "words=%00", "kind=%00", "until=9999-12-31", "since=0001-01-01")
+        ),
+        "/kb/small/ledger?before=0",
+        "/kb/%00",
+        "/live/%00",
+        "/kb/small/releases/2147483648",
+        "/kb/small/releases/2147483648.json",
+        "/kb/small/releases/2147483648/flips.csv",
+        "/kb/small/releases/2147483648/questions/q-1",
+        "/kb/small/releases/5/questions/%00",
+    ],
+)
+def test_what_no_ledger_can_hold_is_refused_and_not_asked_for(get: Any, path: str) -> None:
+    assert get(path).status_code == 422
+
+
+def test_long_ledger_is_read_page_by_page_and_downloaded_whole(get: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [event["n"] for event in get("/kb/small/ledger.json").json()]
+    monkeypatch.setattr(reading, "MOST_EVENTS", 10)
+    pages, address = [], "/kb/small/ledger?words="
+    while address:
+        html = get(address).text
+        assert 'href="/liftgate/kb/small/ledger.json?words="' in html
+        pages.append(int(re.findall(r"(\d+) events", html)[0]))
+        address = next(iter(re.findall(r'<a href="/liftgate([^"]+)">Earlier ones', html)), "").replace("&amp;", "&")
+    assert pages == [10] * (len(whole) // 10) + [len(whole) % 10]
+    assert len(get("/kb/small/ledger.json").json()) == len(whole)
+
+
+def test_page_of_many_releases_shows_the_newest_and_those_that_can_go_live_again(
+    get: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_RELEASES", 1)
+    html = get("/kb/small").text
+    assert set(re.findall(r'releases/(\d+)">\d', html)) == {"6", "5", "2", "1"}
+    assert "4 of 6." in html
+    assert len(get("/kb/small/releases.json").json()) == 6
 
 
 def test_checks_and_flips_are_downloaded_as_tables(get: Any) -> None:
