@@ -7,7 +7,7 @@ from typing import Any
 
 from liftgate.errors import ConfigurationError, SourceError
 from liftgate.sources.identity import Listed
-from liftgate.sources.reading import LINK, Entry, as_time, files_below, gone, refuse_link, require_same
+from liftgate.sources.reading import Entry, as_time, files_below, read_unchanged
 
 Options = Callable[[], Mapping[str, Any]]
 """Gives the file system's options (a login, an address) when it is first used."""
@@ -34,17 +34,11 @@ class FileSystemReader:
         return files_below(self._entries)
 
     def read(self, uri: str, version_hint: str) -> bytes:
-        """The file's bytes, checked before and after, so that a file that changes meanwhile is not taken."""
-        if version_hint == LINK:
-            raise refuse_link(uri)
+        """The file's bytes, if it has the listed version before and after."""
         path = f"{self._root}/{uri}"
-        try:
-            require_same(uri, version_hint, _hint(self._files.info(path)))
-            data: bytes = self._files.cat_file(path)
-            require_same(uri, version_hint, _hint(self._files.info(path)))
-        except FileNotFoundError as error:
-            raise gone(uri) from error
-        return data
+        return read_unchanged(
+            uri, version_hint, lambda: _hint(self._files.info(path)), lambda: bytes(self._files.cat_file(path))
+        )
 
     def _entries(self, folder: str) -> Iterator[Entry]:
         path = f"{self._root}/{folder}" if folder else self._root

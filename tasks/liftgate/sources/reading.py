@@ -55,6 +55,19 @@ def require_same(uri: str, listed: str, found: str) -> None:
         raise DocumentChanged(f"Expected version {listed} of {uri}, found {found}. The next run lists it again.")
 
 
+def read_unchanged(uri: str, listed: str, hint: Callable[[], str], read: Callable[[], bytes]) -> bytes:
+    """The file's bytes, if it has that version before and after, so that one that changes meanwhile is not taken."""
+    if listed == LINK:
+        raise refuse_link(uri)
+    try:
+        require_same(uri, listed, hint())
+        data = read()
+        require_same(uri, listed, hint())
+    except FileNotFoundError as error:
+        raise gone(uri) from error
+    return data
+
+
 def gone(uri: str) -> DocumentChanged:
     """The error for a document that was deleted after it was listed."""
     return DocumentChanged(f"Expected {uri} as it was listed, found that it is gone. The next run lists again.")

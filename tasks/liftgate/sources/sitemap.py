@@ -11,6 +11,8 @@ from liftgate.sources.web import Web
 
 MOST_BYTES = 50_000_000
 """Of one sitemap, unpacked: the protocol's own limit."""
+MOST_SITEMAPS = 50_000
+"""Of one source: as many as the protocol allows in an index."""
 _BLOCK = 65536
 _ROOTS = ("urlset", "sitemapindex")
 
@@ -24,7 +26,7 @@ class Page(NamedTuple):
 
 def addresses_of(web: Web, sitemap: str) -> Iterator[Page]:
     """The pages of a sitemap and of all that it leads to, each once. Raises SourceError."""
-    waiting, seen = [sitemap], {sitemap}
+    waiting, seen, sitemaps = [sitemap], {sitemap}, 1
     while waiting:
         at = waiting.pop()
         for kind, page in _entries(_fetch(web, at), at):
@@ -35,11 +37,14 @@ def addresses_of(web: Web, sitemap: str) -> Iterator[Page]:
                 yield page
             else:
                 waiting.append(page.url)
+                sitemaps += 1
+                if sitemaps > MOST_SITEMAPS:
+                    raise SourceError(f"Expected {sitemap} to lead to at most {MOST_SITEMAPS} sitemaps, found more.")
 
 
 def _fetch(web: Web, sitemap: str) -> bytes:
     try:
-        answer = web.get(sitemap)
+        answer = web.get(sitemap, MOST_BYTES)
     except DocumentUnreadable as error:
         raise SourceError(str(error)) from error
     if answer is None:

@@ -64,9 +64,9 @@ class Web:
         """What the server says of a page without sending it. None if it is not there."""
         return self._follow("HEAD", address, lambda response: b"")
 
-    def get(self, address: str) -> Answer | None:
-        """A page. None if it is not there."""
-        return self._follow("GET", address, lambda response: self._body(address, response))
+    def get(self, address: str, max_bytes: int | None = None) -> Answer | None:
+        """A page, of at most so many bytes in place of those of the source. None if it is not there."""
+        return self._follow("GET", address, lambda response: _body(address, response, max_bytes or self._max_bytes))
 
     def _follow(self, method: str, address: str, body: Callable[[Any], bytes]) -> Answer | None:
         at = address
@@ -111,18 +111,6 @@ class Web:
         modified = _time(headers.get("last-modified"))
         return Answer(headers.get("etag", ""), modified, int(headers.get("content-length") or 0), body(response))
 
-    def _body(self, address: str, response: Any) -> bytes:
-        """What is sent may be packed, however it was asked for, so what counts is how large it becomes."""
-        found = bytearray()
-        for block in response.iter_bytes(65536):
-            found += block
-            if len(found) > self._max_bytes:
-                raise DocumentUnreadable(
-                    f"Expected {address} to have at most {self._max_bytes} bytes, found more. Leave the page out, or "
-                    "raise `max_bytes` of the source."
-                )
-        return bytes(found)
-
     @cached_property
     def _client(self) -> Any:
         httpx = import_for("http", "httpx", "http")
@@ -134,6 +122,19 @@ class Web:
             headers = {**headers, **found.extra.get("headers", {})}
             auth = (found.login, found.password) if found.login else None
         return httpx.Client(headers=headers, auth=auth, timeout=TIMEOUT_SECONDS, follow_redirects=False)
+
+
+def _body(address: str, response: Any, max_bytes: int) -> bytes:
+    """What is sent may be packed, however it was asked for, so what counts is how large it becomes."""
+    found = bytearray()
+    for block in response.iter_bytes(65536):
+        found += block
+        if len(found) > max_bytes:
+            raise DocumentUnreadable(
+                f"Expected {address} to have at most {max_bytes} bytes, found more. Leave it out, or split it; the "
+                "limit of a page is `max_bytes` of the source."
+            )
+    return bytes(found)
 
 
 def _time(value: str | None) -> datetime | None:

@@ -13,6 +13,7 @@ from object_store import BUCKET, s3_server
 from source_servers import WebServer, send, web_server
 
 from liftgate.errors import BrakeApplied, DocumentChanged, DocumentUnreadable, SourceError
+from liftgate.sources import sitemap as sitemap_module
 from liftgate.sources import web as web_module
 from liftgate.sources.kinds.http import Http, HttpReader
 from liftgate.sources.kinds.s3 import S3, S3Reader
@@ -166,6 +167,17 @@ def test_sitemaps_that_lead_around_are_read_once_and_pages_listed_once(web: WebS
     web.special["/pages.xml.gz"] = lambda handler: send(handler, 200, packed)
     listed = list(Http(sitemap=f"{web.url}/index.xml").open({}.__getitem__).list())
     assert [(one.uri, one.updated_at.day) for one in listed] == [(f"{web.url}/a.md", 3)]
+
+
+def test_a_sitemap_may_be_larger_than_a_page_and_lead_to_so_many_others(web: WebServer, monkeypatch: Any) -> None:
+    for name in "abc":
+        web.pages[f"/{name}.md"] = b"a"
+    assert len(list(Http(sitemap=f"{web.url}/sitemap.xml", max_bytes=10).open({}.__getitem__).list())) == 3
+    more = "".join(f"<sitemap><loc>{web.url}/{n}.xml</loc></sitemap>" for n in range(2))
+    web.special["/index.xml"] = lambda handler: send(handler, 200, f"<sitemapindex>{more}</sitemapindex>".encode())
+    monkeypatch.setattr(sitemap_module, "MOST_SITEMAPS", 2)
+    with pytest.raises(SourceError, match="at most 2 sitemaps"):
+        list(Http(sitemap=f"{web.url}/index.xml").open({}.__getitem__).list())
 
 
 ENTITIES = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">' + b"".join(

@@ -12,7 +12,7 @@ from liftgate.config.sources import DataSet, SourceBlock
 from liftgate.errors import DocumentUnreadable
 from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Listed
-from liftgate.sources.reading import LINK, Entry, as_time, files_below, gone, refuse_link, require_same
+from liftgate.sources.reading import LINK, Entry, as_time, files_below, read_unchanged, refuse_link
 
 
 class Folder(SourceBlock):
@@ -42,20 +42,13 @@ class FolderReader:
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The file's bytes, if it has the listed time and size before and after."""
-        if version_hint == LINK:
-            raise refuse_link(uri)
-        try:
-            with self._inside(uri).open("rb") as file:
-                require_same(uri, version_hint, _hint(os.fstat(file.fileno())))
-                data = file.read(os.fstat(file.fileno()).st_size + 1)
-                require_same(uri, version_hint, _hint((self._root / uri).stat()))
-        except FileNotFoundError as error:
-            if "\\x" in uri:
-                raise DocumentUnreadable(
-                    f"Expected a name in UTF-8, found {uri}, whose bytes are not. Rename the file."
-                ) from error
-            raise gone(uri) from error
-        return data
+        if "\\x" in uri and not (self._root / uri).exists():
+            raise DocumentUnreadable(f"Expected a name in UTF-8, found {uri}, whose bytes are not. Rename the file.")
+        return read_unchanged(uri, version_hint, lambda: _hint(self._inside(uri).stat()), lambda: self._read(uri))
+
+    def _read(self, uri: str) -> bytes:
+        with self._inside(uri).open("rb") as file:
+            return file.read(os.fstat(file.fileno()).st_size + 1)
 
     def _inside(self, uri: str) -> Path:
         """The file itself; a link may have been bent since it was listed."""

@@ -10,7 +10,7 @@ from liftgate.config.sources import SourceBlock
 from liftgate.errors import ConfigurationError
 from liftgate.sources.connections import Connection, Connections
 from liftgate.sources.identity import Listed
-from liftgate.sources.reading import LINK, Entry, as_time, files_below, gone, import_for, refuse_link, require_same
+from liftgate.sources.reading import LINK, Entry, as_time, files_below, import_for, read_unchanged
 
 PORT = 22
 
@@ -44,18 +44,14 @@ class SftpReader:
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The file's bytes, if it has the listed time and size before and after."""
-        if version_hint == LINK:
-            raise refuse_link(uri)
         path = f"{self._block.path}/{uri}"
-        try:
-            found = self._files.stat(path)
-            require_same(uri, version_hint, _hint(found))
-            with self._files.open(path, "rb") as file:
-                file.prefetch(found.st_size)
-                data: bytes = file.read(found.st_size)
-            require_same(uri, version_hint, _hint(self._files.stat(path)))
-        except FileNotFoundError as error:
-            raise gone(uri) from error
+        return read_unchanged(uri, version_hint, lambda: _hint(self._files.stat(path)), lambda: self._read(path))
+
+    def _read(self, path: str) -> bytes:
+        with self._files.open(path, "rb") as file:
+            size = file.stat().st_size
+            file.prefetch(size)
+            data: bytes = file.read(size)
         return data
 
     def _entries(self, folder: str) -> Iterator[Entry]:
