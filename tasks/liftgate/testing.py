@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 
 from liftgate.config.access import Access
+from liftgate.config.parsing import Parsing
 from liftgate.config.sources import SourceBlock
-from liftgate.errors import ConfigurationError, DocumentUnreadable, SourceError
+from liftgate.errors import ConfigurationError, DocumentChanged, DocumentUnreadable, SourceError
+from liftgate.parsing.document import mime_type
 from liftgate.sources.connections import Connection, Connections, connection_from_environment
 from liftgate.sources.identity import Listed
 from liftgate.sources.source import Source
@@ -31,8 +34,8 @@ def source_contract(
     reader = Source(block, Access(default_groups=()), connections)
     found = _lists_soundly(reader)
     _looks_as_it_lists(reader, found)
-    for listed in islice(found.values(), READ_AT_MOST):
-        _reads_what_was_listed(reader, listed)
+    read = dict(filter(None, (_reads_what_was_listed(reader, one) for one in islice(found.values(), READ_AT_MOST))))
+    _has_something_to_parse(read)
     _refuses_what_was_not_listed(reader, next(iter(found.values())))
     if write:
         _shows_changes(reader, found, write)
@@ -57,7 +60,8 @@ def _lists_soundly(reader: Source) -> dict[str, Listed]:
     entries = list(reader.list())
     found = {listed.uri: listed for listed in entries}
     assert entries, "expected some documents in the source to try it with, found none"
-    assert len(found) == len(entries), "expected every uri once, found some twice"
+    twice = sorted(uri for uri, times in Counter(listed.uri for listed in entries).items() if times > 1)
+    assert not twice, f"expected every uri once, found twice: {', '.join(twice)}"
     for listed in entries:
         assert listed.uri, "expected every document to have a uri"
         assert listed.uri.isprintable(), f"expected a uri of printable characters, found {listed.uri!r}"
@@ -75,14 +79,27 @@ def _looks_as_it_lists(reader: Source, found: dict[str, Listed]) -> None:
     assert looked == {uri: found[uri] for uri in some}, "expected named documents as they are listed, and no others"
 
 
-def _reads_what_was_listed(reader: Source, listed: Listed) -> None:
+def _reads_what_was_listed(reader: Source, listed: Listed) -> tuple[str, bytes] | None:
     try:
         data = reader.read(listed.uri, listed.version_hint)
     except DocumentUnreadable:  # refused for good, with a reason: it is quarantined
-        return
+        return None
+    except DocumentChanged as error:
+        raise AssertionError(
+            f"expected version {listed.version_hint} of {listed.uri} as it was just listed, found: {error} If somebody "
+            "changed it meanwhile, run this again; otherwise list and read tell versions differently"
+        ) from error
     assert isinstance(data, bytes), f"expected bytes of {listed.uri}, found {type(data).__name__}"
     sizes = (0, len(data))
     assert listed.size_bytes in sizes, f"expected {len(data)} bytes listed of {listed.uri}, found {listed.size_bytes}"
+    return listed.uri, data
+
+
+def _has_something_to_parse(read: dict[str, bytes]) -> None:
+    types = {uri: mime_type(data, uri) for uri, data in read.items()}
+    assert not types or set(types.values()) & set(Parsing().allowed_mime_types), (
+        f"expected a suffix that says how to parse a document (.md, .html, .pdf, .txt), found none: {types}"
+    )
 
 
 def _refuses_what_was_not_listed(reader: Source, listed: Listed) -> None:

@@ -8,7 +8,7 @@ from liftgate.config.block import Block
 
 
 class Watch(Block):
-    """A run starts soon after documents changed. Listing costs no document, but a request for each thousand or so."""
+    """A run starts soon after documents changed. A look is a listing: no document is opened, but every one is named."""
 
     poll_seconds: float = Field(default=60, ge=1)
     """How often the sources are listed."""

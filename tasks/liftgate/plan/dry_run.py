@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from liftgate.database import Connection, Database, queries
-from liftgate.errors import BrakeApplied
+from liftgate.errors import BrakeApplied, SourceError
 from liftgate.plan.brakes import Workload, cost_sentence, require_within_brakes
 from liftgate.plan.plan_changes import decide_work
 from liftgate.plan.storing import kind_of
@@ -79,7 +79,10 @@ def stop_if_dry_run(runtime: Runtime, run: Run) -> bool:
 
 
 def dry_run(runtime: Runtime, run: Run) -> Forecast:
-    """Compare the sources with the last closed generation, and leave the database as it was."""
+    """Compare the sources with the last closed generation, and leave the database as it was.
+
+    Raises SourceError where they could not be listed: what was not listed must not look like removals.
+    """
     with runtime.database.transaction() as connection, connection.transaction(force_rollback=True):
         dry = replace(runtime)
         # A cached property looks here first: every step below works inside this one transaction.
@@ -105,6 +108,11 @@ def _forecast(runtime: Runtime, connection: Connection, run: Run) -> Forecast:
     widenings = queries().count_widenings(connection, kb=run.kb, serial=serial)
     queries().note_widenings(connection, serial=serial, widenings=widenings, capped=False)
     decision, listing = decide_work(runtime, run)
+    if listing["error"]:
+        raise SourceError(
+            f"Expected a complete listing of {run.kb}, found one that broke off: {listing['error']} What a run would "
+            "do is not known; it would remove nothing. Mend the source, then ask again."
+        )
     kind, reason = kind_of(runtime, connection, run, decision)
     unchanged = decision.workload.listed - decision.workload.opened
     return Forecast(
@@ -113,14 +121,14 @@ def _forecast(runtime: Runtime, connection: Connection, run: Run) -> Forecast:
         workload=decision.workload,
         cost=cost_sentence(run, decision.workload),
         reason=reason,
-        brake=_brake(run, decision.workload, listing["error"]),
+        brake=_brake(run, decision.workload),
         quarantined=len(list(queries().quarantined(connection, kb=run.kb))),
     )
 
 
-def _brake(run: Run, workload: Workload, listing_error: str | None) -> str | None:
+def _brake(run: Run, workload: Workload) -> str | None:
     try:
-        require_within_brakes(run, workload, listing_error)
+        require_within_brakes(run, workload, listing_error=None)
     except BrakeApplied as brake:
         return str(brake)
     return None

@@ -58,8 +58,9 @@ def _list_again_if_overtaken(runtime: Runtime, run: Run) -> None:
         listing = queries().newest_listing(connection, kb=run.kb, run_id=run.run_id)
         base = last_closed(connection, run.kb)
     overtaken = base and base.closed_at and base.closed_at > listing["started_at"]
-    if overtaken or listing["pruned_at"]:
-        print(f"Listing {listing['serial']} is older than what was indexed or listed since: listing again.")
+    if overtaken or listing["pruned_at"] or listing["error"]:
+        why = "broke off" if listing["error"] else "is older than what was indexed or listed since"
+        print(f"Listing {listing['serial']} {why}: listing again.")
         list_sources(runtime, run)
         apply_access(runtime, run)
 

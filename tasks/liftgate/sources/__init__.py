@@ -2,5 +2,6 @@
 
 from liftgate.config.sources import SourceBlock
 from liftgate.sources.identity import Document, Listed, doc_id
+from liftgate.sources.reading import gone, require_same
 
-__all__ = ["Document", "Listed", "SourceBlock", "doc_id"]
+__all__ = ["Document", "Listed", "SourceBlock", "doc_id", "gone", "require_same"]

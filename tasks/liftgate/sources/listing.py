@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from itertools import islice
@@ -66,8 +67,17 @@ def _write_down(runtime: Runtime, run: Run, serial: int) -> str | None:
             with suppress(UniqueViolation):  # what came before it narrows access, as where any listing breaks off
                 for row in some:
                     _add(runtime, [row])
-            return f"Expected every document once, found one twice: {twice.diag.message_detail} Mend the source."
+            return (
+                f"Expected every document once, found {_repeated(twice)} twice. If its pages shifted while they were "
+                "listed, clear list_sources and downstream; otherwise its source repeats documents: mend that."
+            )
     return error
+
+
+def _repeated(twice: UniqueViolation) -> str:
+    """Example: "Key (serial, source, uri)=(6, wiki, a (1).md) already exists." -> "a (1).md of source wiki" """
+    found = re.search(r"=\(\d+, (.*?), (.*)\) already", twice.diag.message_detail or "")
+    return f"{found[2]} of source {found[1]}" if found else "one"
 
 
 def _add(runtime: Runtime, rows: list[dict[str, Any]]) -> None:

@@ -117,5 +117,5 @@ class Source:
         self._reader = None
         return SourceError(
             f"Expected source {self.name} ({self._block.type}) {expected}, found {type(error).__name__}: {error}. "
-            "Check its address, path and credentials; a retry may help."
+            "Check its address, path and credentials."
         )
