@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from liftgate.config.sources import SourceBlock
@@ -25,7 +26,7 @@ class Azure(SourceBlock):
     def open(self, connections: Connections) -> FileSystemReader:
         """Its blobs."""
         root = f"{self.container}/{self.prefix}".rstrip("/")
-        options = lambda: self._options(connections)  # noqa: E731
+        options = partial(self._options, connections)
         return FileSystemReader("azure", "abfs", root, options, "'liftgate[azure]'", self.groups_metadata)
 
     def _options(self, connections: Connections) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -26,12 +27,14 @@ class FsSpec(SourceBlock):
 
     def open(self, connections: Connections) -> FileSystemReader:
         """Its files."""
-        options = lambda: {**self.options, **_login(connections(self.conn_id) if self.conn_id else None)}  # noqa: E731
-        return FileSystemReader("fsspec", self.protocol, self.root, options, f"what fsspec needs for {self.protocol}")
+        options, extra = partial(self._options, connections), f"what fsspec needs for {self.protocol}"
+        return FileSystemReader("fsspec", self.protocol, self.root, options, extra)
+
+    def _options(self, connections: Connections) -> dict[str, Any]:
+        login = _login(connections(self.conn_id)) if self.conn_id else {}
+        return {**self.options, **login}
 
 
-def _login(found: Connection | None) -> dict[str, Any]:
-    if found is None:
-        return {}
+def _login(found: Connection) -> dict[str, Any]:
     named = {"host": found.host, "port": found.port, "username": found.login, "password": found.password}
     return {**{name: value for name, value in named.items() if value}, **found.extra}

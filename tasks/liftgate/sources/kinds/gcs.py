@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from liftgate.config.sources import DataSet, SourceBlock
@@ -26,7 +27,7 @@ class Gcs(SourceBlock):
     def open(self, connections: Connections) -> FileSystemReader:
         """Its objects."""
         root = f"{self.bucket}/{self.prefix}".rstrip("/")
-        options = lambda: self._options(connections)  # noqa: E731
+        options = partial(self._options, connections)
         return FileSystemReader("gcs", "gs", root, options, "'liftgate[gcs]'", self.groups_metadata)
 
     def data_set(self) -> DataSet:
