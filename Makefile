@@ -35,7 +35,7 @@ demo: $(STAMP) ## the whole loop on the example handbook, with a real Airflow on
 	@PORT='$(PORT)' EXIT='$(EXIT)' INDEX='$(INDEX)' PYTHONPATH=examples/handbook $(BIN)/python -m demo
 
 test: lint test-fast ## every check and every test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 test-fast: $(STAMP) ## tests without scheduler, torch or Great Expectations
 	$(BIN)/python -m pytest -m 'not slow' -n 2

@@ -34,7 +34,7 @@ class Receiver(HTTPServer):
 def receiving() -> Iterator[Receiver]:
     """A receiver that runs until the end of the block."""
     with Receiver() as made:
-        Thread(target=made.serve_forever, daemon=True).start()
+        Thread(target=made.serve_forever, args=(0.05,), daemon=True).start()
         yield made
         made.shutdown()
 

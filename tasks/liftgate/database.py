@@ -37,8 +37,12 @@ class Database:
         self._spare: list[Connection] = []
 
     def __del__(self) -> None:
-        for connection in self._spare:
-            connection.close()
+        self.close()
+
+    def close(self) -> None:
+        """End the connections that are kept. The next transaction makes a new one."""
+        while self._spare:
+            self._spare.pop().close()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-import psycopg
 import pytest
+from databases import Databases
 from judged_knowledge_base import JudgedKnowledgeBase
 from small_knowledge_base import SmallKnowledgeBase
 
@@ -21,22 +21,17 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def small(runtime: Runtime, tmp_path: Path) -> SmallKnowledgeBase:
+def small(runtime: Runtime, tmp_path: Path) -> Iterator[SmallKnowledgeBase]:
     """A knowledge base with two documents in a database of its own, nothing of it indexed yet."""
-    return _with_two_documents(SmallKnowledgeBase(runtime, tmp_path / "small"))
+    made = _with_two_documents(SmallKnowledgeBase(runtime, tmp_path / "small"))
+    yield made
+    made.runtime.database.close()
 
 
 @pytest.fixture(scope="session")
-def shared_runtime(server_url: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+def shared_runtime(databases: Databases, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
     """A runtime over one database for all tests whose rows are told apart by the name of a knowledge base."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE shared TEMPLATE {migrated}")  # type: ignore[arg-type]
-    folder = str(tmp_path_factory.mktemp("files"))
-    models = str(Path(__file__).parents[2] / ".models")
-    url = server_url.replace("/postgres?", "/shared?")
-    yield Runtime(Settings(database_url=url, files_url=folder, models_dir=models))
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE shared WITH (FORCE)")
+    return Runtime(_settings(databases.make("shared", migrated), tmp_path_factory.mktemp("shared")))
 
 
 @pytest.fixture
@@ -96,32 +91,29 @@ def promoted() -> Callable[[Runtime, str, int], None]:
 
 
 @pytest.fixture(scope="session")
-def judged_once(server_url: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> JudgedKnowledgeBase:
+def judged_once(databases: Databases, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> JudgedKnowledgeBase:
     """The knowledge base that the tests take copies of, in a database of its own."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE judged TEMPLATE {migrated}")  # type: ignore[arg-type]
     folder = tmp_path_factory.mktemp("judged")
-    return JudgedKnowledgeBase(Runtime(_settings(server_url, "judged", folder)), folder / "small")
+    runtime = Runtime(_settings(databases.make("judged", migrated), folder))
+    return JudgedKnowledgeBase(runtime, folder / "small")
 
 
 @pytest.fixture
 def judged(
-    judged_once: JudgedKnowledgeBase, server_url: str, tmp_path: Path, request: pytest.FixtureRequest
+    judged_once: JudgedKnowledgeBase, databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[JudgedKnowledgeBase]:
     """A knowledge base with golden questions enough for real verdicts, whose first release is live."""
     name = f"judged_{abs(hash(request.node.nodeid))}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'judged'")
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE judged")  # type: ignore[arg-type]
-    yield judged_once.copy(_settings(server_url, name, tmp_path), tmp_path / "small")
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+    made = judged_once.copy(_settings(databases.make(name, "judged"), tmp_path), tmp_path / "small")
+    yield made
+    made.runtime.database.close()
+    databases.done(name)
 
 
-def _settings(server_url: str, database: str, folder: Path) -> Settings:
+def _settings(database_url: str, folder: Path) -> Settings:
     root = Path(__file__).parents[2]
     return Settings(
-        database_url=server_url.replace("/postgres?", f"/{database}?"),
+        database_url=database_url,
         files_url=str(folder / "files"),
         models_dir=str(root / ".models"),
         trainer_dir=str(root / "trainer_image"),

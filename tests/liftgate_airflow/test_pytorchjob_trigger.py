@@ -22,6 +22,8 @@ from liftgate.jobs.spec import JobSpec, Origin, Resources
 from liftgate_airflow.hooks.pytorchjob import _lines
 from liftgate_airflow.triggers.pytorchjob import LogCursor, PyTorchJobTrigger
 
+pytestmark = pytest.mark.slow
+
 JOBS, LOG = "/pytorchjobs/", "/log"
 STEPS = (
     "import time\nfor step in (1, 2): print(f'step {step}/2 loss 0.{step} tokens/s 90', flush=True); time.sleep(0.3)"

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psycopg
 import pytest
+from databases import Databases
 from fpdf import FPDF
 from model_servers import KEY, Fault, ModelServers, model_servers
 from object_store import s3_server
@@ -92,14 +92,12 @@ def fill(files: Any, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def seed(server_url: str, airflow_metadata: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seed]:
+def seed(databases: Databases, airflow_metadata: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seed]:
     """One run of kb_policies over everything, in a folder of its own of Airflow's only bundle."""
     bundle, files_url = airflow_metadata / "seed", str(tmp_path_factory.mktemp("seed"))
     shutil.copytree(SEED, bundle)
     shutil.copy(ROOT / "dags" / "knowledge_base.py", bundle)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE seed")
-    url = server_url.replace("/postgres?", "/seed?")
+    url = databases.make("seed")
     extras = {"files_url": files_url, "models_dir": str(ROOT / ".models")}
     with pytest.MonkeyPatch.context() as patch, model_servers() as servers, s3_server(patch) as (files, _):
         files.mkdir(BUCKET)
@@ -110,8 +108,7 @@ def seed(server_url: str, airflow_metadata: Path, tmp_path_factory: pytest.TempP
         yield run(bundle, runtime, servers)
         files.rm(BUCKET, recursive=True)
     shutil.rmtree(bundle)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE seed WITH (FORCE)")
+    databases.done("seed")
 
 
 def connect(patch: pytest.MonkeyPatch, url: str, extras: dict[str, str], servers: ModelServers) -> None:

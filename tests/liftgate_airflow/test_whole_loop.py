@@ -11,9 +11,9 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import psycopg
 import pytest
 import yaml
+from databases import Databases
 from webhooks import Receiver, receiving
 
 from liftgate.releases.rollback import resume, roll_back
@@ -121,21 +121,21 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(server_url: str, airflow_metadata: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def installation(
+    databases: Databases, airflow_metadata: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """An installation that the tests of this module use one after the other."""
     from airflow.dag_processing.dagbag import DagBag
 
     folder, bundle = tmp_path_factory.mktemp("loop"), airflow_metadata
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE loop")
     for file in (ROOT / "dags").glob("*.py"):
         shutil.copy(file, bundle)
     (bundle / "late_promotion.py").write_text(SUPERSEDED)
     _write(bundle, folder)
     extras = {"files_url": str(folder / "files"), "models_dir": str(ROOT / ".models")}
-    options = dict(parse_qsl(urlsplit(server_url).query))
+    options = dict(parse_qsl(urlsplit(databases.server_url).query))
     address = {"conn_type": "postgres", "login": "postgres", "schema": "loop", "extra": {**options, **extras}}
-    settings = Settings(database_url=server_url.replace("/postgres?", "/loop?"), **extras)
+    settings = Settings(database_url=databases.make("loop"), **extras)
     runtime = Runtime(settings)
     runtime.database.upgrade()
 
@@ -146,8 +146,7 @@ def installation(server_url: str, airflow_metadata: Path, tmp_path_factory: pyte
         patch.setenv("AIRFLOW_CONN_LIFTGATE_DATABASE", json.dumps(address))
         patch.setenv("AIRFLOW_CONN_CHAT", receiver.connection)
         yield Installation(bundle, runtime, parse, receiver)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE loop WITH (FORCE)")
+    databases.done("loop")
 
 
 def _write(bundle: Path, folder: Path) -> None:

@@ -17,6 +17,8 @@ from liftgate.jobs.kubeflow import KubeflowBackend
 from liftgate.jobs.pytorchjob import render
 from liftgate.jobs.spec import JobSpec, Origin, Resources
 
+pytestmark = pytest.mark.slow
+
 JOBS = "/pytorchjobs"
 
 

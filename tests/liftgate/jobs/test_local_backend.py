@@ -21,6 +21,8 @@ from liftgate.jobs.local.state import SILENT_SECONDS, JobFolder
 from liftgate.jobs.pytorchjob import render
 from liftgate.jobs.spec import JobSpec, Origin, Resources, Volume
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = Origin("dag", "run", "task")
 
 

@@ -18,6 +18,8 @@ from liftgate.sources import web as web_module
 from liftgate.sources.kinds.http import Http, HttpReader
 from liftgate.sources.kinds.s3 import S3, S3Reader
 
+pytestmark = pytest.mark.slow
+
 DENIED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
 PAGE_ONE = (
     b"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>2</NextContinuationToken><Contents>"

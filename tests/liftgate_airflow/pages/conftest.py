@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
+from databases import Databases
 from psycopg.conninfo import conninfo_to_dict
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "liftgate"))
@@ -29,13 +29,11 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
-def told(server_url: str, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> JudgedKnowledgeBase:
+def told(databases: Databases, migrated: str, tmp_path_factory: pytest.TempPathFactory) -> JudgedKnowledgeBase:
     """The knowledge base `small` with its ledger, in a database of its own."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE told TEMPLATE {migrated}")  # type: ignore[arg-type]
     folder = tmp_path_factory.mktemp("told")
     settings = Settings(
-        database_url=server_url.replace("/postgres?", "/told?"),
+        database_url=databases.make("told", migrated),
         files_url=str(folder / "files"),
         models_dir=str(ROOT / ".models"),
         trainer_dir=str(ROOT / "trainer_image"),

@@ -19,6 +19,8 @@ from liftgate_airflow.pages.assets import files
 from liftgate_airflow.pages.downloads import inert
 from liftgate_airflow.pages.rendering import duration
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "/kb/small/releases/5/questions/q-1"
 PAGES = [
     "/",
