@@ -1,9 +1,9 @@
-"""A server of models on loopback: OpenAI's embeddings, and reranking in both forms. Real HTTP, no model behind it."""
+"""A server of models on loopback: OpenAI's embeddings and chat, reranking in both forms. Real HTTP, no model."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +32,9 @@ class ModelServers:
     asked: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     """Path, body and Authorization of each request."""
     faults: list[Fault] = field(default_factory=list)
-    """Each is used up by one request."""
+    """Each is used up by one request, other than for the list of models."""
+    models: dict[str, Callable[[str], str]] = field(default_factory=dict)
+    """What answers, by the name that it is served under: from the last message to what is said."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -41,9 +43,25 @@ class ModelServers:
         return {**openai, "rerank_url": f"{self.url}/rerank", "rerank_api_key": KEY}
 
     @property
+    def answering(self) -> dict[str, str]:
+        """The settings with which it answers."""
+        return {"generator_url": f"{self.url}/v1", "generator_api_key": KEY}
+
+    @property
     def inputs(self) -> list[list[str]]:
         """The texts of each request for embeddings."""
         return [body["input"] for path, body, _ in self.asked if path == "/v1/embeddings"]
+
+    @property
+    def chats(self) -> list[dict[str, Any]]:
+        """Each request for an answer."""
+        return [body for path, body, _ in self.asked if path == "/v1/chat/completions"]
+
+    def listed(self, path: str, authorization: str) -> Fault:
+        """What is answered to a GET."""
+        if authorization != f"Bearer {KEY}" or path != "/v1/models":
+            return Fault(401 if path == "/v1/models" else 404)
+        return Fault(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
 
     def answer(self, path: str, body: dict[str, Any], authorization: str) -> Fault:
         """What is answered to a request."""
@@ -56,7 +74,19 @@ class ModelServers:
             return Fault(200, _embeddings(body))
         if path == "/rerank":
             return Fault(200, _ranks(body))
+        if path == "/v1/chat/completions":
+            return self._said(body)
         return Fault(404, "there is nothing here")
+
+    def _said(self, body: dict[str, Any]) -> Fault:
+        """As vLLM says it. A word is a token."""
+        if body["model"] not in self.models:
+            return Fault(404, {"error": {"message": f"The model `{body['model']}` does not exist.", "code": 404}})
+        words = self.models[body["model"]](body["messages"][-1]["content"]).split(" ")
+        said, finish = words[: body["max_tokens"]], "length" if len(words) > body["max_tokens"] else "stop"
+        choice = {"index": 0, "message": {"role": "assistant", "content": " ".join(said)}, "finish_reason": finish}
+        usage = {"completion_tokens": len(said)}
+        return Fault(200, {"object": "chat.completion", "model": body["model"], "choices": [choice], "usage": usage})
 
 
 def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
@@ -86,9 +116,15 @@ def model_servers() -> Iterator[ModelServers]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_GET(self) -> None:
+            self._send(made.listed(self.path, self.headers.get("Authorization", "")))
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, answer, headers = made.answer(self.path, body, self.headers.get("Authorization", ""))
+            self._send(made.answer(self.path, body, self.headers.get("Authorization", "")))
+
+        def _send(self, answered: Fault) -> None:
+            status, answer, headers = answered
             text = answer if isinstance(answer, str) else json.dumps(answer)
             self.send_response(status)
             for name, value in (*headers, ("Content-Length", str(len(text.encode())))):

@@ -112,6 +112,7 @@ def model_server_settings(name: str, connection: Connection) -> dict[str, Any]:
 SERVERS: dict[str, Callable[[Connection, dict[str, Any]], dict[str, Any]]] = {
     "weaviate_conn_id": weaviate_settings,
     "openai_conn_id": lambda connection, _: model_server_settings("openai", connection),
+    "generator_conn_id": lambda connection, _: model_server_settings("generator", connection),
     "rerank_conn_id": lambda connection, _: model_server_settings("rerank", connection),
 }
 """In the extras of liftgate_database: ids of connections to servers, and how each is read."""

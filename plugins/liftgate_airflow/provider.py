@@ -12,6 +12,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "weaviate_conn_id": ("Weaviate connection", "The id of a connection of the type weaviate, if rows are there."),
     "mlflow_tracking_uri": ("MLflow", "The address of an MLflow that shall show trainings and adapters."),
     "openai_conn_id": ("Model server connection", "The id of a connection whose host is an OpenAI-compatible address."),
+    "generator_conn_id": ("Answering connection", "The id of a connection whose host is a server that answers."),
     "rerank_conn_id": ("Rerank connection", "The id of a connection whose host is the address that reranks."),
 }
 """Extras of the connection by their names, with label and description. Whatever else is a setting goes into Extra."""

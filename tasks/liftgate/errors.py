@@ -11,7 +11,7 @@
     +-- IndexUnavailable            the index server did not answer; worth a retry
     +-- IndexRefused                the index server did not take a request
     |   +-- CollectionMissing       it has no such collection (any more)
-    +-- ModelServerUnavailable      a server that embeds or reranks did not answer; worth a retry
+    +-- ModelServerUnavailable      a server that embeds, reranks or answers did not respond; worth a retry
     +-- ModelServerRefused          it did not take a request, or answered with something else than was asked for
     +-- ValidationFailed            an expectation suite failed
     +-- EvidenceRefused             the two sides of a comparison differ in more than one component
@@ -78,7 +78,7 @@ class CollectionMissing(IndexRefused):
 
 
 class ModelServerUnavailable(LiftgateError):
-    """A server that embeds or reranks did not answer. What was embedded is kept; a retry asks for the rest."""
+    """A server of models did not respond. What it embedded or answered is kept; a retry asks for the rest."""
 
     def __init__(self, message: str | None = None, retry_after: float | None = None):
         super().__init__(message)
@@ -87,7 +87,12 @@ class ModelServerUnavailable(LiftgateError):
 
 
 class ModelServerRefused(LiftgateError):
-    """A server that embeds or reranks did not take a request. The message has its reason."""
+    """A server of models did not take a request. The message has its reason."""
+
+    def __init__(self, message: str | None = None, status: int | None = None):
+        super().__init__(message)
+        self.status = status
+        """The HTTP status with which it refused, where it did not answer with something else."""
 
 
 class ValidationFailed(LiftgateError):

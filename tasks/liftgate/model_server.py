@@ -1,4 +1,4 @@
-"""A server of models over HTTP, asked patiently: it embeds or reranks for us."""
+"""A server of models over HTTP, asked patiently: it embeds, reranks or answers for us."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONGEST_REASON = 500
 class ModelServer:
     """An address with its key. Nothing is asked before `post`, and no message of it holds the key."""
 
-    def __init__(self, name: Literal["openai", "rerank"], settings: Settings | None):
+    def __init__(self, name: Literal["openai", "rerank", "generator"], settings: Settings | None):
         """The server that the settings `<name>_url` and `<name>_api_key` lead to."""
         self.setting, self._key_setting = f"LIFTGATE_{name.upper()}_URL", f"LIFTGATE_{name.upper()}_API_KEY"
         self._in_airflow = f"{name}_url"
@@ -51,12 +51,19 @@ class ModelServer:
             )
         return self._url
 
+    def get(self, path: str) -> Any:
+        """The same as `post`, with nothing given."""
+        return self._patiently("GET", path, None)
+
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The answer as JSON. What another try can help (429, 5xx, time-outs) is tried again, with longer waits.
 
         Raises ConfigurationError where the key is refused, ModelServerRefused where the request is, and
         ModelServerUnavailable after all tries, or where the server asks for a longer wait than a task should spend.
         """
+        return self._patiently("POST", path, body)
+
+    def _patiently(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
         address = self.url.rstrip("/") + path
@@ -67,13 +74,13 @@ class ModelServer:
             before_sleep=_say,
             reraise=True,
         )
-        return patiently(self._once, address, body)
+        return patiently(self._once, method, address, body)
 
-    def _once(self, address: str, body: Mapping[str, Any]) -> Any:
+    def _once(self, method: str, address: str, body: Mapping[str, Any] | None) -> Any:
         import httpx
 
         try:
-            answer = self._client.post(address, json=body)
+            answer = self._client.request(method, address, json=body)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise ConfigurationError(
                 f"Expected {self.setting} to be an address like https://models.example.com/v1, found {self.url}. "
@@ -117,7 +124,8 @@ class ModelServer:
             return ModelServerUnavailable(self._unavailable(f"{code}: {reason}"), retry_after(answer.headers))
         return ModelServerRefused(
             f"Expected {self.url} to take the request, found {code}: {reason}. Correct {self.setting}, or what was "
-            "asked for: the model's name, or a smaller embeddings.batch_size."
+            "asked for: the model's name, a smaller embeddings.batch_size or max_context_tokens.",
+            status=code,
         )
 
     def _reason(self, answer: httpx.Response) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from liftgate.answering.generator import Generator, LocalGenerator
+from liftgate.answering.openai import OpenAIGenerator, answered_by
 from liftgate.config.embeddings import Embeddings
 from liftgate.database import Connection, Database, queries
 from liftgate.embedding import EmbedCount, Embedder, embed_cached, embedder_for
@@ -66,7 +67,13 @@ class Runtime:
 
     def generator(self, makeup: Makeup) -> Generator:
         """What answers as that release does."""
-        return LocalGenerator(self.settings, makeup)
+        kind = LocalGenerator if self.answered_by is None else OpenAIGenerator
+        return kind(self.settings, makeup)
+
+    @property
+    def answered_by(self) -> str | None:
+        """What an answer depends on beside the release. None: the trainer's program, here or in a job."""
+        return answered_by(self.settings)
 
     def rerank(self, model: str | None, question: str, hits: Sequence[Hit]) -> list[Hit]:
         """The hits in the order of a model that reads question and chunk together."""

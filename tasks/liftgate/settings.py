@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from liftgate.config.block import Block, purposes
 from liftgate.errors import ConfigurationError
@@ -52,13 +53,32 @@ class Settings(Block):
     """LIFTGATE_RERANK_API_KEY: the key that it asks for."""
     rerank_api: Literal["cohere", "tei"] = "cohere"
     """LIFTGATE_RERANK_API: whose form it speaks: cohere (Jina and vLLM too), or Hugging Face's tei."""
+    generator_url: str | None = None
+    """LIFTGATE_GENERATOR_URL: an OpenAI-compatible server that answers, with its version, like http://vllm:8000/v1."""
+    generator_api_key: SecretStr | None = None
+    """LIFTGATE_GENERATOR_API_KEY: the key that it asks for."""
+    generator_base: str = "{model}"
+    """LIFTGATE_GENERATOR_BASE: the name by which it serves a base model; {model} is the one in `answers`."""
+    generator_adapter: str = "{name}-{digest}"
+    """LIFTGATE_GENERATOR_ADAPTER: the name by which it serves an adapter. Its digest is part of it: a file's adapters
+    all have one name, and answers of one must never be taken for another's."""
     model_server_timeout_seconds: float = Field(60, gt=0)
-    """LIFTGATE_MODEL_SERVER_TIMEOUT_SECONDS: how long a request to one of these two may take."""
+    """LIFTGATE_MODEL_SERVER_TIMEOUT_SECONDS: how long a request to one of these three may take."""
 
     @field_validator("weaviate_headers", mode="before")
     @classmethod
     def _from_json(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("generator_base", "generator_adapter")
+    @classmethod
+    def _names_a_model(cls, value: str, info: ValidationInfo) -> str:
+        known = {"model"} if info.field_name == "generator_base" else {"name", "digest"}
+        used = {field for _, field, _, _ in Formatter().parse(value) if field is not None}
+        if not value or used - known or (info.field_name == "generator_adapter" and "digest" not in used):
+            wanted = "text, with {model} in it or not" if "model" in known else "{digest} in it, and perhaps {name}"
+            raise ValueError(f"Expected {wanted}, and nothing else in braces")
+        return value
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

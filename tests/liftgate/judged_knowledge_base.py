@@ -124,7 +124,8 @@ class JudgedKnowledgeBase(SmallKnowledgeBase):
         for question, one, found in zip(questions, asked, retrieve(self.runtime, makeup, asked), strict=True):
             text = None if found.refused else say(question, found)
             if text is not None:
-                rows.append({"id": answers.answer_key(makeup, one, found), "text": text, "tokens": 1, "finish": "stop"})
+                key = answers.answer_key(self.runtime, makeup, one, found)
+                rows.append({"id": key, "text": text, "tokens": 1, "finish": "stop"})
         with self.runtime.database.transaction() as connection:
             queries().store_answers(connection, rows)
 
@@ -135,7 +136,7 @@ class JudgedKnowledgeBase(SmallKnowledgeBase):
         proposed = self.release(candidate)
         with self.runtime.database.transaction() as connection:
             gate = run.config.prompt_gate if proposed.component == "prompt" else run.adapter.gate
-            sides = sides_for(connection, proposed, answer_conditions(connection, run, gate))
+            sides = sides_for(connection, proposed, answer_conditions(self.runtime, connection, run, gate))
         for side, makeup in sides.by_name():
             self.answer(run, makeup, partial(say, side))
         return evaluate(self.runtime, run, compare_answers(self.runtime, run, candidate))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from liftgate.answering.generator import Answer, Messages, Request
 from liftgate.database import queries
+from liftgate.errors import LiftgateError
 from liftgate.fingerprints import fingerprint
 from liftgate.prompts import Prompt, parse_prompt
 from liftgate.releases.makeup import Makeup
@@ -46,7 +46,7 @@ def missing_answers(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) ->
     wanted: dict[str, Messages] = {}
     for one, hits in zip(asked, found, strict=True):
         if not hits.refused:
-            wanted[answer_key(makeup, one, hits)] = messages_for(prompt, one, hits)
+            wanted[answer_key(runtime, makeup, one, hits)] = messages_for(prompt, one, hits)
     known = _known(runtime, list(wanted))
     print(f"{len(asked)} questions: {len(asked) - len(wanted)} refused by retrieval, {len(known)} answers known")
     return [Request(key, messages) for key, messages in wanted.items() if key not in known]
@@ -59,15 +59,30 @@ def store_answers(runtime: Runtime, answers: Sequence[Answer]) -> None:
 
 
 def _batched(answers: Iterator[Answer], size: int) -> Iterator[list[Answer]]:
-    while batch := list(islice(answers, size)):
+    """The answers so many at a time; those that came before an error are handed on before it is raised."""
+    batch: list[Answer] = []
+    try:
+        for answer in answers:
+            batch.append(answer)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except LiftgateError:
         yield batch
+        raise
+    yield batch
 
 
 def known_answers(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[Answered]:
     """The same from what is stored, without calling a model: an answer that is missing stays missing."""
     found = retrieve(runtime, makeup, asked)
-    keys = [answer_key(makeup, one, hits) for one, hits in zip(asked, found, strict=True) if not hits.refused]
-    return _assemble(makeup, asked, found, _known(runtime, keys))
+    keys = [
+        None if hits.refused else answer_key(runtime, makeup, one, hits) for one, hits in zip(asked, found, strict=True)
+    ]
+    known = _known(runtime, [key for key in keys if key])
+    return [
+        Answered(one, hits, known.get(key) if key else None) for one, hits, key in zip(asked, found, keys, strict=True)
+    ]
 
 
 def messages_for(prompt: Prompt, asked: Asked, found: Found) -> Messages:
@@ -75,20 +90,13 @@ def messages_for(prompt: Prompt, asked: Asked, found: Found) -> Messages:
     return [{"role": "user", "content": prompt.render(context_of(found.chunks), asked.question)}]
 
 
-def answer_key(makeup: Makeup, asked: Asked, found: Found) -> str:
+def answer_key(runtime: Runtime, makeup: Makeup, asked: Asked, found: Found) -> str:
     """All that an answer depends on, as one hash."""
     parts = makeup.parts()
     depends = [context_of(found.chunks), asked.question, parts["prompt"], parts["adapter"], parts["decoding"]]
-    return fingerprint(depends)
+    return fingerprint(depends if runtime.answered_by is None else [*depends, runtime.answered_by])
 
 
 def _known(runtime: Runtime, keys: list[str]) -> dict[str, str]:
     with runtime.database.transaction() as connection:
         return {row["key"]: row["text"] for row in queries().known_answers(connection, keys=keys)}
-
-
-def _assemble(makeup: Makeup, asked: Sequence[Asked], found: Sequence[Found], known: dict[str, str]) -> list[Answered]:
-    return [
-        Answered(one, hits, None if hits.refused else known.get(answer_key(makeup, one, hits)))
-        for one, hits in zip(asked, found, strict=True)
-    ]

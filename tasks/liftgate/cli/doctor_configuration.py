@@ -7,6 +7,7 @@ from pathlib import Path
 
 from liftgate import embedding
 from liftgate.answering.base_model import base_tokenizer
+from liftgate.answering.openai import require_one_place, served_base
 from liftgate.cli.installed import check_trainer, require_packages
 from liftgate.config.adapter import Adapter
 from liftgate.config.ingestion import Ingestion
@@ -60,6 +61,8 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: d
     yield "index", lambda: _index(settings, ingestion)
     yield "reranker", lambda: _reranker(settings, ingestion.retrieval_defaults)
     yield "base model", lambda: str(model_folder(config.answers.base_model, settings.models_dir))
+    if settings.generator_url:
+        yield "server that answers", lambda: _answering(settings, config)
     yield "prompt", lambda: f"version {read_prompt(config.answers.prompt).version}"
     yield "questions", lambda: _questions(config)
     yield "families", lambda: _families(config, sources)
@@ -131,6 +134,14 @@ def _reranker(settings: Settings, retrieval: Retrieval) -> str:
         return settings.rerank_url
     require_packages("local", "sentence_transformers")
     return str(model_folder(retrieval.rerank_model or ""))
+
+
+def _answering(settings: Settings, config: KnowledgeBase) -> str:
+    """The server has the base model. An adapter is looked for when it is asked: it may be loaded later."""
+    require_one_place(settings, config)
+    base = served_base(settings, config.answers.base_model)
+    base.require()
+    return f"{settings.generator_url} serves {base.name}"
 
 
 def _questions(config: KnowledgeBase) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from liftgate.answering import answers
 from liftgate.answering.answer_job import Answering
 from liftgate.answering.answers import answer_questions, known_answers
+from liftgate.answering.openai import require_one_place
 from liftgate.config.gate import AnswerGate
 from liftgate.evaluation.answer_metrics import Answered, answer_rows, label_f1, refusal_counts
 from liftgate.evaluation.conditions import Conditions, answer_conditions
@@ -59,7 +60,7 @@ def compare_answers(runtime: Runtime, run: Run, candidate: int) -> int:
     """Measure the answers of all sides and store the evidence. Returns the evaluation's id."""
     with runtime.database.transaction() as connection:
         proposed = release(connection, run.kb, candidate)
-        conditions = answer_conditions(connection, run, _gate(run, proposed), proposed)
+        conditions = answer_conditions(runtime, connection, run, _gate(run, proposed), proposed)
         known = known_evaluation(connection, proposed, conditions)
         sides = sides_for(connection, proposed, conditions)
     if known is not None:
@@ -81,9 +82,10 @@ def _answer(runtime: Runtime, run: Run, work: Answering, task_id: str) -> int:
 
 def _answering(runtime: Runtime, run: Run, candidate: int, wanted: tuple[str, ...]) -> Answering:
     """Questions, and who has to answer them: nobody where the comparison has been made already."""
+    require_one_place(runtime.settings, run.config)
     with runtime.database.transaction() as connection:
         proposed = release(connection, run.kb, candidate)
-        conditions = answer_conditions(connection, run, _gate(run, proposed), proposed)
+        conditions = answer_conditions(runtime, connection, run, _gate(run, proposed), proposed)
         compared = known_evaluation(connection, proposed, conditions) is not None
         sides = () if compared else tuple(sides_for(connection, proposed, conditions).by_name())
     if compared:
@@ -103,7 +105,7 @@ def _compare(
     notes = list(sides.notes)
     for side, makeup in sides.by_name():
         given = known_answers(runtime, makeup, _asked(counted.questions))
-        answered, told = _answers(side, makeup, counted.questions, given)
+        answered, told = _answers(runtime, side, makeup, counted.questions, given)
         transcripts += told
         refusal = parse_prompt(makeup.prompt.text).refusal
         rows += answer_rows(side, counted.questions, answered, refusal)
@@ -125,13 +127,13 @@ def _compare(
 
 
 def _answers(
-    side: str, makeup: Makeup, questions: tuple[Question, ...], given: Sequence[answers.Answered]
+    runtime: Runtime, side: str, makeup: Makeup, questions: tuple[Question, ...], given: Sequence[answers.Answered]
 ) -> tuple[dict[str, Answered], list[Transcript]]:
     """The answers in the words of the metrics, and what is kept for people."""
     measured, told = {}, []
     for question, one in zip(questions, given, strict=True):
         measured[question.id] = Answered(as_context(question, one.found), one.text)
-        key = None if one.text is None else answers.answer_key(makeup, one.asked, one.found)
+        key = None if one.text is None else answers.answer_key(runtime, makeup, one.asked, one.found)
         told.append(Transcript(side, question, makeup.retrieval.collection_id, one.found, key))
     return measured, told
 

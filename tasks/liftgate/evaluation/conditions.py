@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from liftgate.config.gate import CommonGate
 from liftgate.database import Connection, queries
@@ -10,6 +11,9 @@ from liftgate.evaluation.questions import Question, digest, read_questions
 from liftgate.fingerprints import digest_of, fingerprint
 from liftgate.releases.ledger import Release
 from liftgate.runs import Run
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
 
 NO_JUDGE = "none"
 
@@ -26,25 +30,27 @@ class Conditions:
     parent: int | None
     anchor: int | None
     last_serious_rollback: int
+    answered_by: str | None = None
+    """What generated answers depend on beside the releases; see `Runtime.answered_by`."""
 
     @property
     def fingerprint(self) -> str:
         """The evaluation fingerprint."""
-        return fingerprint(
-            [
-                self.questions_digest,
-                self.access_digest,
-                self.gate.model_dump(mode="json"),
-                NO_JUDGE,
-                self.parent,
-                self.anchor,
-                self.last_serious_rollback,
-            ]
-        )
+        depends = [
+            self.questions_digest,
+            self.access_digest,
+            self.gate.model_dump(mode="json"),
+            NO_JUDGE,
+            self.parent,
+            self.anchor,
+            self.last_serious_rollback,
+        ]
+        return fingerprint(depends if self.answered_by is None else [*depends, self.answered_by])
 
     def shared(self) -> dict[str, str]:
         """What must be equal on all sides, by name."""
-        return {"questions": self.questions_digest, "judge": NO_JUDGE, "access": self.access_digest}
+        by = {} if self.answered_by is None else {"answered_by": self.answered_by}
+        return {"questions": self.questions_digest, "judge": NO_JUDGE, "access": self.access_digest, **by}
 
 
 def retrieval_conditions(connection: Connection, run: Run, candidate: Release | None = None) -> Conditions:
@@ -53,10 +59,11 @@ def retrieval_conditions(connection: Connection, run: Run, candidate: Release | 
 
 
 def answer_conditions(
-    connection: Connection, run: Run, gate: CommonGate, candidate: Release | None = None
+    runtime: Runtime, connection: Connection, run: Run, gate: CommonGate, candidate: Release | None = None
 ) -> Conditions:
     """The conditions under which answers are judged today: on the part of the questions that is kept for them."""
-    return _conditions(connection, run, gate, "answers", candidate)
+    found = _conditions(connection, run, gate, "answers", candidate)
+    return replace(found, answered_by=runtime.answered_by)
 
 
 def _conditions(

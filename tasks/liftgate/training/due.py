@@ -20,7 +20,7 @@ def stop_if_nothing_to_do(runtime: Runtime, run: Run, tuning_set: str) -> bool:
     with runtime.database.transaction() as connection:
         newest = queries().newest_adapter(connection, kb=run.kb, name=run.adapter.name)
         due = newest is None or _due(runtime, connection, run, tuning_set, newest)
-        settled = newest is not None and _settled(connection, run, newest)
+        settled = newest is not None and _settled(runtime, connection, run, newest)
     if due or not settled or run.scope.forced:
         return True
     print(f"Nothing to do: adapter {newest['digest'][:12]} is the newest, no training is due, and it is judged.")
@@ -34,12 +34,12 @@ def _due(runtime: Runtime, connection: Connection, run: Run, tuning_set: str, ne
     return bool(newest["created_at"] + rest <= datetime.now(UTC))
 
 
-def _settled(connection: Connection, run: Run, newest: dict[str, Any]) -> bool:
+def _settled(runtime: Runtime, connection: Connection, run: Run, newest: dict[str, Any]) -> bool:
     """Whether the newest adapter is live, or a release with it has its verdict under today's conditions."""
     current = live(connection, run.kb)
     if current and current.makeup.adapter and current.makeup.adapter.digest == newest["digest"]:
         return True
-    conditions = answer_conditions(connection, run, run.adapter.gate)
+    conditions = answer_conditions(runtime, connection, run, run.adapter.gate)
     judged = queries().adapter_verdict(
         connection, kb=run.kb, digest=newest["digest"], evaluation_fingerprint=conditions.fingerprint
     )

@@ -23,7 +23,7 @@ SMALL_PROMPT = PromptPart(version="short", text="---\nrefusal: No.\n---\n$contex
 
 def store(judged: Any, makeup: Makeup, asked: Asked, text: str) -> None:
     """Store an answer where that make-up looks for it."""
-    key = answer_key(makeup, asked, retrieve(judged.runtime, makeup, [asked])[0])
+    key = answer_key(judged.runtime, makeup, asked, retrieve(judged.runtime, makeup, [asked])[0])
     with judged.runtime.database.transaction() as connection:
         queries().store_answers(connection, [{"id": key, "text": text, "tokens": 1, "finish": "stop"}])
 

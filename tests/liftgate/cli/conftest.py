@@ -17,7 +17,7 @@ Command = Callable[..., Result]
 @pytest.fixture
 def liftgate(shared_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run `liftgate` with these arguments."""
-    for name, value in shared_runtime.settings.model_dump().items():
+    for name, value in shared_runtime.settings.model_dump(exclude_none=True).items():
         monkeypatch.setenv(f"LIFTGATE_{name.upper()}", str(value))
     monkeypatch.setenv("COLUMNS", "240")
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])

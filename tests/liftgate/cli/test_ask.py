@@ -32,7 +32,7 @@ def answer(kb: Any, text: str, groups: tuple[str, ...] = ("staff",)) -> None:
     with kb.runtime.database.transaction() as connection:
         makeup = live(connection, kb.name).makeup
     asked = Asked(QUESTION, groups)
-    key = answers.answer_key(makeup, asked, retrieve(kb.runtime, makeup, [asked])[0])
+    key = answers.answer_key(kb.runtime, makeup, asked, retrieve(kb.runtime, makeup, [asked])[0])
     with kb.runtime.database.transaction() as connection:
         # The cache is shared: what another test said under the same context must not be found.
         connection.execute("DELETE FROM answers")

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 from kubernetes_server import kubernetes_server
+from model_servers import model_servers
 
 from liftgate.cli.doctor import Finding, check
 from liftgate.jobs.api import api_client
+from liftgate.local.models import SMOLLM2
 from liftgate.runtime import Runtime
+from liftgate.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 HANDBOOK = ROOT / "examples" / "handbook"
@@ -91,6 +94,17 @@ def test_each_mistake_of_a_configuration_is_its_own_finding(kb: Any) -> None:
     wanted = "source documents, embedder, index, reranker, base model, prompt, questions, families"
     assert [what.removeprefix(f"{kb.file.name}: ") for what in found if kb.file.name in what] == wanted.split(", ")
     assert "chunk_size_tokens of at most" in found[f"{kb.file.name}: embedder"]
+
+
+def test_server_that_answers_is_asked_for_the_base_model(kb: Any) -> None:
+    what = f"{kb.file.name}: server that answers"
+    with model_servers() as servers:
+        settings = kb.runtime.settings.model_copy(update={"generator_url": f"{servers.url}/v1"})
+        assert "Correct LIFTGATE_GENERATOR_API_KEY" in problems(check(settings, [kb.file]))[what]
+        settings = Settings.model_validate({**kb.runtime.settings.model_dump(), **servers.answering})
+        assert "set LIFTGATE_GENERATOR_BASE to its name there" in problems(check(settings, [kb.file]))[what]
+        servers.models[SMOLLM2] = str
+        assert what not in problems(check(settings, [kb.file]))
 
 
 def test_file_that_does_not_validate_is_one_finding(kb: Any) -> None:
