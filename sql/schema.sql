@@ -415,6 +415,13 @@ CREATE TABLE public.said_groups (
 
 COMMENT ON TABLE public.said_groups IS 'What that version of a document or sidecar says; groups are null where it says nothing. With a problem, nobody may read.';
 
+CREATE TABLE public.told (
+    kb text NOT NULL,
+    n integer NOT NULL
+);
+
+COMMENT ON TABLE public.told IS 'Up to which event of a ledger people were told.';
+
 CREATE TABLE public.transcripts (
     evaluation_id bigint NOT NULL,
     side text NOT NULL,
@@ -556,6 +563,9 @@ ALTER TABLE ONLY public.runs
 
 ALTER TABLE ONLY public.said_groups
     ADD CONSTRAINT said_groups_pkey PRIMARY KEY (kb, source, uri);
+
+ALTER TABLE ONLY public.told
+    ADD CONSTRAINT told_pkey PRIMARY KEY (kb);
 
 ALTER TABLE ONLY public.transcripts
     ADD CONSTRAINT transcripts_pkey PRIMARY KEY (evaluation_id, question, side);

@@ -49,13 +49,9 @@ def _never_fails(tell: Tells) -> Tells:
 
 
 @_never_fails
-def after_outcome(context: Context, key: str, candidate: int) -> None:
-    """What became of a candidate, and what the run cost."""
-    from liftgate.news import news_of_outcome
-
-    runtime, run = _run(key)
-    _measure(runtime, run)
-    tell(context, run, news_of_outcome(runtime, run, candidate))
+def after_outcome(context: Context, key: str, _candidate: int) -> None:
+    """What became of a candidate, what people did since the last run, and what the run cost."""
+    _measure_and_tell(context, *_run(key))
 
 
 @_never_fails
@@ -69,8 +65,8 @@ def after_closing(context: Context, key: str) -> None:
 
 @_never_fails
 def after_nothing_to_do(context: Context, key: str) -> None:
-    """How long live has been behind its sources: such a run ends here."""
-    _measure(*_run(key))
+    """The same without a candidate: such a run ends here."""
+    _measure_and_tell(context, *_run(key))
 
 
 @_never_fails
@@ -79,17 +75,18 @@ def after_housekeeping(context: Context, key: str) -> None:
     from liftgate.news import news_of_staleness
 
     runtime, run = _run(key)
-    _measure(runtime, run)
+    _measure_and_tell(context, runtime, run)
     tell(context, run, news_of_staleness(runtime, run))
 
 
 @_never_fails
-def after_rollback(context: Context, key: str, release: int, by: str, why: str) -> None:
-    """That an earlier release is live again."""
-    from liftgate.news import news_of_rollback
+def after_a_person(context: Context, key: str, kb: str) -> None:
+    """What a person did, to whomever the configuration of the newest run names."""
+    from liftgate.runs import as_before
+    from liftgate_airflow.connection import runtime_from_connection
 
-    _, run = _run(key)
-    tell(context, run, news_of_rollback(run, release, by, why))
+    runtime = runtime_from_connection()
+    _tell_ledger(context, runtime, as_before(runtime, kb, key))
 
 
 @_never_fails
@@ -162,6 +159,17 @@ def _send(rule: Notify, context: Any) -> None:
             f"Expected {rule.using} to tell by connection {rule.conn_id}, found {type(error).__name__} in "
             f"{place.filename}, line {place.lineno}. Check the connection and `options`."
         ) from None
+
+
+def _measure_and_tell(context: Context, runtime: Runtime, run: Run) -> None:
+    _tell_ledger(context, runtime, run)
+    _measure(runtime, run)
+
+
+def _tell_ledger(context: Context, runtime: Runtime, run: Run) -> None:
+    from liftgate.news import news_of_ledger
+
+    tell(context, run, news_of_ledger(runtime, run.kb))
 
 
 def _run(key: str) -> tuple[Runtime, Run]:

@@ -1,8 +1,12 @@
--- name: last_outcome(kb, release)^
--- What became of a release, and why.
-SELECT kind, why FROM events
- WHERE kb = :kb AND release = :release AND kind IN ('promoted', 'rejected', 'held', 'superseded', 'rolled_back')
- ORDER BY n DESC LIMIT 1;
+-- name: untold_events(kb)
+-- What happened in the ledger since people were told last, oldest first.
+SELECT n, kind, release, by_whom, run_id, why FROM events
+ WHERE kb = :kb AND n > coalesce((SELECT told.n FROM told WHERE told.kb = :kb), 0)
+ ORDER BY n;
+
+-- name: mark_told(kb, n)!
+-- People were told of everything up to this event.
+INSERT INTO told (kb, n) VALUES (:kb, :n) ON CONFLICT (kb) DO UPDATE SET n = excluded.n;
 
 -- name: quarantined_first_by(kb, run_id)
 -- Documents that were not set aside before this run began.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liftgate.config.notify import Occasion
 from liftgate.database import queries
+from liftgate.releases.ledger import lock_ledger
 from liftgate.releases.standing import behind_since
 from liftgate.runs import Run
 
@@ -41,20 +42,38 @@ class Figures:
     """How long live has been behind its sources; 0 while it is up to date."""
 
 
-def news_of_outcome(runtime: Runtime, run: Run, candidate: int) -> Iterator[News]:
-    """That a candidate was rejected or is held, with the sentence that decided."""
+def news_of_ledger(runtime: Runtime, kb: str) -> list[News]:
+    """What happened in the ledger since people were told last, whoever did it.
+
+    The command line has no notifiers, so the next run tells what a person did there. What is returned counts as told:
+    nobody is told twice, and where a notifier fails, the ledger still has it.
+    """
     with runtime.database.transaction() as connection:
-        event = queries().last_outcome(connection, kb=run.kb, release=candidate)
-    if event and event["kind"] in ("rejected", "held"):
-        became = "was rejected" if event["kind"] == "rejected" else "is held"
-        title = f"Release {candidate} of {run.kb} {became}"
-        yield News(event["kind"], run.kb, run.run_id, title, event["why"])
+        lock_ledger(connection, kb)
+        events = list(queries().untold_events(connection, kb=kb))
+        if events:
+            queries().mark_told(connection, kb=kb, n=events[-1]["n"])
+    return [_news_of_event(kb, event) for event in events if event["kind"] in _TOLD]
 
 
-def news_of_rollback(run: Run, release: int, by: str, why: str) -> Iterator[News]:
-    """That an earlier release is live again."""
-    title, text = f"{run.kb} was rolled back to release {release}", f"By {by}: {why}."
-    yield News("rolled_back", run.kb, run.run_id, title, f"{text} Promotions are on hold until resume_{run.kb}.")
+_TOLD: dict[str, tuple[Occasion, str, str]] = {
+    "promoted": ("promoted", "Release {release} of {kb} is live", "By {by_whom}: {why}."),
+    "rejected": ("rejected", "Release {release} of {kb} was rejected", "{why}"),
+    "held": ("held", "Release {release} of {kb} is held", "{why}"),
+    "rolled_back": (
+        "rolled_back",
+        "{kb} was rolled back to release {release}",
+        "By {by_whom}: {why}. Promotions are on hold until resume_{kb}.",
+    ),
+    "hold_lifted": ("resumed", "Promotions of {kb} go on", "By {by_whom}: {why}."),
+}
+"""Events of the ledger that people can ask to be told of: occasion, title and text."""
+
+
+def _news_of_event(kb: str, event: dict[str, Any]) -> News:
+    occasion, title, text = _TOLD[event["kind"]]
+    said = {"kb": kb, **event, "why": event["why"] or "no reason given"}
+    return News(occasion, kb, event["run_id"], title.format(**said), text.format(**said))
 
 
 def news_of_brake(run: Run, reason: str) -> Iterator[News]:

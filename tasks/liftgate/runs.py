@@ -93,13 +93,19 @@ def freeze_configuration(runtime: Runtime, path: Path | str, run_id: str, scope:
 
 def freeze_as_before(runtime: Runtime, kb: str, run_id: str) -> Run:
     """The same with the configuration of the newest run, for what must work while the file is being edited."""
+    run = as_before(runtime, kb, run_id)
     with runtime.database.transaction() as connection:
-        stored = queries().last_configuration(connection, kb=kb)
-        if stored is None:
-            raise ConfigurationError(f"Expected an earlier run of {kb} in the ledger, found none. Run kb_{kb}.")
-        run = Run(kb, run_id, Frozen.model_validate(stored), Scope(), Allowances())
         _store(connection, run)
     return run
+
+
+def as_before(runtime: Runtime, kb: str, run_id: str) -> Run:
+    """A run with the configuration of the newest one, stored nowhere."""
+    with runtime.database.transaction() as connection:
+        stored = queries().last_configuration(connection, kb=kb)
+    if stored is None:
+        raise ConfigurationError(f"Expected an earlier run of {kb} in the ledger, found none. Run kb_{kb}.")
+    return Run(kb, run_id, Frozen.model_validate(stored), Scope(), Allowances())
 
 
 def load_run(database: Database, run_id: str) -> Run:

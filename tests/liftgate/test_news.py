@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from small_knowledge_base import SmallKnowledgeBase
 
 from liftgate.indexing.index_changes import name_of_batch
-from liftgate.news import Figures, News, figures, news_of_outcome, news_of_quarantine, news_of_staleness
+from liftgate.news import Figures, News, figures, news_of_ledger, news_of_quarantine, news_of_staleness
 from liftgate.releases.ledger import lock_ledger, record
 
 
@@ -18,18 +19,27 @@ def end(kb: SmallKnowledgeBase, release: int, kind: str, why: str) -> None:
         record(connection, kb.name, kind, by="test", run_id=f"test-{kind}", release=release, why=why)
 
 
-def test_rejected_and_held_candidates_are_told_with_the_sentence_that_decided(kb: SmallKnowledgeBase) -> None:
-    candidate, run = kb.propose(), kb.freeze()
-    assert list(news_of_outcome(kb.runtime, run, candidate)) == []
+def test_what_becomes_of_a_candidate_is_told_once_with_the_sentence_that_decided(kb: SmallKnowledgeBase) -> None:
+    candidate = kb.propose()
+    assert news_of_ledger(kb.runtime, kb.name) == []
     end(kb, candidate, "held", "too few questions")
-    (news,) = news_of_outcome(kb.runtime, run, candidate)
-    title = f"Release 1 of {kb.name} is held"
-    assert news == News("held", kb.name, run.run_id, title, "too few questions")
+    (news,) = news_of_ledger(kb.runtime, kb.name)
+    assert news == News("held", kb.name, "test-held", f"Release 1 of {kb.name} is held", "too few questions")
     end(kb, candidate, "rejected", "recall is worse")
-    (news,) = news_of_outcome(kb.runtime, run, candidate)
-    assert (news.occasion, news.text) == ("rejected", "recall is worse")
     end(kb, candidate, "promoted", "measured lift")
-    assert list(news_of_outcome(kb.runtime, run, candidate)) == []
+    found = news_of_ledger(kb.runtime, kb.name)
+    assert [(one.occasion, one.text) for one in found] == [
+        ("rejected", "recall is worse"),
+        ("promoted", "By test: measured lift."),
+    ]
+    assert news_of_ledger(kb.runtime, kb.name) == []
+
+
+def test_of_one_event_and_many_who_could_tell_it_one_does(kb: SmallKnowledgeBase) -> None:
+    end(kb, kb.propose(), "rejected", "recall is worse")
+    with ThreadPoolExecutor(4) as threads:
+        told = list(threads.map(lambda _: news_of_ledger(kb.runtime, kb.name), range(4)))
+    assert sorted(map(len, told)) == [0, 0, 0, 1]
 
 
 def test_document_that_cannot_be_read_is_told_once(kb: SmallKnowledgeBase) -> None:

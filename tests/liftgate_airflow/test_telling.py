@@ -17,6 +17,7 @@ from webhooks import Receiver, receiving
 from liftgate.config.notify import Notify
 from liftgate.errors import BrakeApplied, ConfigurationError, SourceError
 from liftgate.news import News
+from liftgate.releases.ledger import lock_ledger, record
 from liftgate.runs import Allowances, Run, Scope, freeze_configuration
 from liftgate.runtime import Runtime
 from liftgate_airflow import telling
@@ -34,7 +35,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 @pytest.fixture
 def run(runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("liftgate_airflow.connection.runtime_from_connection", lambda: runtime)
-    more = "notify: [{when: [held, brake], conn_id: chat}, {when: [stale], using: no.such.Notifier}]\n"
+    more = "notify: [{when: [held, brake, resumed], conn_id: chat}, {when: [stale], using: no.such.Notifier}]\n"
     return freeze_configuration(runtime, write_small(tmp_path, more), "kb_small:1", Scope(), Allowances())
 
 
@@ -56,6 +57,19 @@ def test_webhook_gets_the_news_as_json_with_the_headers_and_login_of_its_connect
 def test_only_those_are_told_who_asked_for_the_occasion(run: Run, receiver: Receiver) -> None:
     telling.tell({}, run, [replace(NEWS, occasion="rejected")])  # type: ignore[typeddict-item]
     assert receiver.taken == []
+
+
+def test_what_a_person_did_at_the_command_line_is_told_by_the_next_run_once(
+    run: Run, runtime: Runtime, receiver: Receiver
+) -> None:
+    with runtime.database.transaction() as connection:
+        lock_ledger(connection, "small")
+        record(connection, "small", "hold_lifted", by="ada", run_id="cli:ada:1", why="the quarter has ended")
+    telling.after_nothing_to_do({}, run.run_id)  # type: ignore[typeddict-item]
+    telling.after_housekeeping({}, run.run_id)  # type: ignore[typeddict-item]
+    telling.after_a_person({}, "resume_small:1", "small")  # type: ignore[typeddict-item]
+    ((_, _, body),) = receiver.taken
+    assert (body["run"], body["text"]) == ("cli:ada:1", "Promotions of small go on\nBy ada: the quarter has ended.")
 
 
 def test_brake_is_told_and_any_other_failure_is_not(run: Run, receiver: Receiver) -> None:

@@ -32,7 +32,7 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
     - **prune** deletes rows that no kept release, candidate or anchor can see, and what older listings held.
     - **compare_newest** deletes rows that a writer sent late, narrows what such a request made readable again, and says
       if any rows are missing. It also measures how long live has been behind its sources, and tells where that is too
-      long.
+      long, and what people did at the command line since the last run.
 
     Tasks wait and try again while another run writes to the same knowledge base.
 

@@ -62,7 +62,7 @@ def roll_back(kb: str, models_pool: str) -> DAG:
             runtime, key = runtime_from_connection(), run_key(context)
             n: int = with_retries(roll_back, runtime, kb, to, by=by, run_id=key, **asked)
             with_retries(freeze_as_before, runtime, kb, key)
-            telling.after_rollback(context, key, n, by, asked["why"])
+            telling.after_a_person(context, key, kb)
             return n
 
         n = go_back()
@@ -92,6 +92,7 @@ def resume(kb: str) -> DAG:
             context = get_current_context()
             by, why = _person(context), context["params"]["why"]
             with_retries(resume, runtime_from_connection(), kb, by=by, run_id=run_key(context), why=why)
+            telling.after_a_person(context, run_key(context), kb)
 
         go_on()
     return dag

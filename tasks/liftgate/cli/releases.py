@@ -67,6 +67,8 @@ def promote(
         if override:
             promotion.override(runtime, kb, n, by=by, run_id=run, why=why)
         outcome = promotion.promote(runtime, kb, n, by=by, run_id=run, why=why)
+    if outcome == "promoted":
+        _say_who_is_told(kb)
     raise typer.Exit(0 if outcome == "promoted" else 1)
 
 
@@ -96,6 +98,7 @@ def roll_back(
             run_id=run,
             part=part.value if part else None,
         )
+        _say_who_is_told(kb)
         if part:
             judge_release(runtime, freeze_as_before(runtime, kb, run), made)
 
@@ -107,5 +110,11 @@ def resume(kb: KnowledgeBase, why: Why = "") -> None:
     from liftgate.releases import rollback
 
     with known_database():
-        if not rollback.resume(open_runtime(), kb, by=by_whom(), run_id=run_id(), why=why):
+        if rollback.resume(open_runtime(), kb, by=by_whom(), run_id=run_id(), why=why):
+            _say_who_is_told(kb)
+        else:
             typer.echo(f"There is no hold on promotions of {kb}.")
+
+
+def _say_who_is_told(kb: str) -> None:
+    typer.echo(f"Nobody is told yet: notifiers are Airflow's. The next run about {kb} tells whomever `notify` names.")

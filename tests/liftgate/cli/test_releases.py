@@ -12,6 +12,7 @@ from liftgate.evaluation.evidence import Comparison, Row
 from liftgate.evaluation.sides import sides_for
 from liftgate.evaluation.storing import store_evaluation
 from liftgate.gate import policy
+from liftgate.news import news_of_ledger
 from liftgate.releases import promotion
 from liftgate.releases.ledger import release
 
@@ -51,6 +52,22 @@ def test_release_is_promoted_rolled_back_and_promoted_again(kb: Any, liftgate: A
     assert liftgate("releases", "promote", kb.name, 2, "--why", "again").exit_code == 1
     assert liftgate("releases", "resume", kb.name).exit_code == 0
     assert "There is no hold" in liftgate("releases", "resume", kb.name).stdout
+
+
+def test_next_run_tells_once_what_was_done_at_the_command_line(kb: Any, liftgate: Any, promoted: Any) -> None:
+    first = liftgate("releases", "promote", kb.name, judged(kb, right=60), "--why", "first")
+    kb.write("leave.md", "# Leave\n\nTwenty weeks.\n")
+    promoted(kb.runtime, kb.name, kb.propose())
+    news_of_ledger(kb.runtime, kb.name)
+    back = liftgate("releases", "roll-back", kb.name, 1, "--kind", "quality", "--why", "wrong weeks")
+    on = liftgate("releases", "resume", kb.name)
+    assert all(f"The next run about {kb.name} tells" in one.stdout for one in (first, back, on))
+    by = f"By {getpass.getuser()}: "
+    assert [(one.occasion, one.text) for one in news_of_ledger(kb.runtime, kb.name)] == [
+        ("rolled_back", f"{by}wrong weeks. Promotions are on hold until resume_{kb.name}."),
+        ("resumed", f"{by}no reason given."),
+    ]
+    assert news_of_ledger(kb.runtime, kb.name) == []
 
 
 def test_ledger_says_who_acted_at_the_command_line(kb: Any, liftgate: Any) -> None:
