@@ -130,12 +130,16 @@ class GitRepository:
             file.unlink()
         else:
             file.write_bytes(content)
-        self._commits += 1
+        self.run("add", "--all")
+        self.run("commit", "--quiet", "-m", path)
+        self.run("push", "--quiet", "--force", "origin", "HEAD:main")
+
+    def run(self, *arguments: str) -> None:
+        """Run git in the work tree. What it commits is a day younger than what was committed before."""
+        self._commits += arguments[0] in ("commit", "merge")
         date = f"2026-01-{self._commits:02} 00:00:00 +0000"
         who = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-        self._git("-C", str(self._tree), "add", "--all")
-        self._git("-C", str(self._tree), *who, "commit", "--quiet", "-m", path, GIT_COMMITTER_DATE=date)
-        self._git("-C", str(self._tree), "push", "--quiet", "origin", "HEAD:main")
+        self._git("-C", str(self._tree), *who, *arguments, GIT_COMMITTER_DATE=date)
 
     def _git(self, *arguments: str, **environment: str) -> None:
         import os

@@ -51,3 +51,16 @@ DELETE FROM said_groups said WHERE kb = :kb
                     WHERE l.serial = :serial AND (l.source, l.uri) = (said.source, said.uri))
    AND NOT EXISTS (SELECT FROM listed_sidecars l
                     WHERE l.serial = :serial AND (l.source, l.uri) = (said.source, said.uri));
+
+-- name: copy_words(kb, of)!
+-- Let a dry run know what documents said, without touching what runs know.
+INSERT INTO said_groups (kb, source, uri, version_hint, groups, problem)
+SELECT :kb, source, uri, version_hint, groups, problem FROM said_groups WHERE kb = :of;
+
+-- name: forget_asides(prefix, kb)!
+-- Delete what a dry run wrote down, and what others left behind that were killed on the day before or earlier.
+WITH gone AS (
+    DELETE FROM listings
+     WHERE kb = :kb OR (starts_with(kb, :prefix) AND started_at < now() - interval '1 day')
+    RETURNING kb)
+DELETE FROM said_groups WHERE kb = :kb OR kb IN (SELECT kb FROM gone);

@@ -1,14 +1,12 @@
-"""What would a run do, and cost? Found out by the real steps, in one transaction that is undone."""
+"""What would a run do, and cost? Found out by the real steps, under a name of its own, so that nobody waits for it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from liftgate.database import Connection, Database, queries
+from liftgate.database import queries
 from liftgate.errors import BrakeApplied, SourceError
 from liftgate.plan.brakes import Workload, cost_sentence, require_within_brakes
 from liftgate.plan.plan_changes import decide_work
@@ -19,7 +17,8 @@ from liftgate.sources.listing import list_sources
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
-
+ASIDE = "(dry run) "
+"""Before the run's id, the name of the knowledge base to which a dry run's listing belongs. No file can have it."""
 MEANING = {
     "new": "not indexed yet",
     "changed": "listed with another version hint",
@@ -79,41 +78,43 @@ def stop_if_dry_run(runtime: Runtime, run: Run) -> bool:
 
 
 def dry_run(runtime: Runtime, run: Run) -> Forecast:
-    """Compare the sources with the last closed generation, and leave the database as it was.
+    """Compare the sources with the last closed generation, and leave nothing behind.
 
-    Raises SourceError where they could not be listed: what was not listed must not look like removals.
+    The listing is written as a run writes its own, and deleted at the end. It belongs to a knowledge base that nobody
+    else knows of, together with what documents said of their readers, so no run takes any of it for its own.
+
+    Raises SourceError where the sources could not be listed: what was not listed must not look like removals.
     """
-    with runtime.database.transaction() as connection, connection.transaction(force_rollback=True):
-        dry = replace(runtime)
-        # A cached property looks here first: every step below works inside this one transaction.
-        vars(dry)["database"] = _OneTransaction(runtime.database.url, connection)
-        return _forecast(dry, connection, run)
+    aside = replace(run, kb=f"{ASIDE}{run.run_id}")
+    try:
+        with runtime.database.transaction() as connection:
+            queries().forget_asides(connection, prefix=ASIDE, kb=aside.kb)
+            queries().copy_words(connection, kb=aside.kb, of=run.kb)
+        serial = list_sources(runtime, aside)
+        return _forecast(runtime, run, _compared(runtime, run, aside, serial))
+    finally:
+        with runtime.database.transaction() as connection:
+            queries().forget_asides(connection, prefix=ASIDE, kb=aside.kb)
 
 
-class _OneTransaction(Database):
-    """A database in which every transaction is a savepoint of one that somebody else ends."""
-
-    def __init__(self, url: str, connection: Connection):
-        super().__init__(url)
-        self._connection = connection
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        with self._connection.transaction():
-            yield self._connection
+def _compared(runtime: Runtime, run: Run, aside: Run, serial: int) -> dict[str, Any]:
+    """The listing of a dry run, with what earlier ones learnt, and how many documents it makes readable by more."""
+    with runtime.database.transaction() as connection:
+        queries().keep_known_versions(connection, kb=run.kb, serial=serial)
+        listing = queries().newest_listing(connection, kb=aside.kb, run_id=aside.run_id)
+        return {**listing, "widenings": queries().count_widenings(connection, kb=run.kb, serial=serial)}
 
 
-def _forecast(runtime: Runtime, connection: Connection, run: Run) -> Forecast:
-    serial = list_sources(runtime, run)
-    widenings = queries().count_widenings(connection, kb=run.kb, serial=serial)
-    queries().note_widenings(connection, serial=serial, widenings=widenings, capped=False)
-    decision, listing = decide_work(runtime, run)
+def _forecast(runtime: Runtime, run: Run, listing: dict[str, Any]) -> Forecast:
     if listing["error"]:
         raise SourceError(
             f"Expected a complete listing of {run.kb}, found one that broke off: {listing['error']} What a run would "
             "do is not known; it would remove nothing. Mend the source, then ask again."
         )
-    kind, reason = kind_of(runtime, connection, run, decision)
+    decision = decide_work(runtime, run, listing)
+    with runtime.database.transaction() as connection:
+        kind, reason = kind_of(runtime, connection, run, decision)
+        quarantined = len(list(queries().quarantined(connection, kb=run.kb)))
     unchanged = decision.workload.listed - decision.workload.opened
     return Forecast(
         kind=kind,
@@ -122,7 +123,7 @@ def _forecast(runtime: Runtime, connection: Connection, run: Run) -> Forecast:
         cost=cost_sentence(run, decision.workload),
         reason=reason,
         brake=_brake(run, decision.workload),
-        quarantined=len(list(queries().quarantined(connection, kb=run.kb))),
+        quarantined=quarantined,
     )
 
 

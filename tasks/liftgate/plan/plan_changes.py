@@ -30,7 +30,9 @@ def plan_changes(runtime: Runtime, run: Run) -> list[int]:
     """
     _list_again_if_overtaken(runtime, run)
     turn = renew_turn(runtime, run, new_fence=True)
-    decision, listing = decide_work(runtime, run)
+    with runtime.database.transaction() as connection:
+        listing = queries().newest_listing(connection, kb=run.kb, run_id=run.run_id)
+    decision = decide_work(runtime, run, listing)
     try:
         require_within_brakes(run, decision.workload, listing["error"])
     except BrakeApplied as brake:
@@ -65,10 +67,9 @@ def _list_again_if_overtaken(runtime: Runtime, run: Run) -> None:
         apply_access(runtime, run)
 
 
-def decide_work(runtime: Runtime, run: Run) -> tuple[Decision, dict[str, Any]]:
-    """What the run's newest listing asks for, and that listing. Writes nothing."""
+def decide_work(runtime: Runtime, run: Run, listing: dict[str, Any]) -> Decision:
+    """What a listing asks for. Writes nothing."""
     with runtime.database.transaction() as connection:
-        listing = queries().newest_listing(connection, kb=run.kb, run_id=run.run_id)
         base = last_closed(connection, run.kb)
         target = _target(runtime, connection, run, base)
         changes = _classify(connection, run, listing["serial"], base, target)
@@ -76,7 +77,7 @@ def decide_work(runtime: Runtime, run: Run) -> tuple[Decision, dict[str, Any]]:
     scope = run.scope if target or base is None else Scope()
     work = [row for row in changes if in_scope(scope, row)]
     workload = _workload(run, changes, work, listing["widenings"] or 0, first=base is None)
-    return Decision(listing["serial"], base, target, work, workload), listing
+    return Decision(listing["serial"], base, target, work, workload)
 
 
 def _target(runtime: Runtime, connection: Connection, run: Run, base: Generation | None) -> Collection | None:

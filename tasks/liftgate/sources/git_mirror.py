@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import IO
 
 from liftgate.errors import ConfigurationError, SourceError
@@ -34,17 +34,17 @@ class GitMirror:
         self._conn_id = conn_id
         self._connections = connections
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        self._folder = cache / "liftgate" / "git" / sha256(url.encode()).hexdigest()[:24]
+        self.folder = cache / "liftgate" / "git" / sha256(url.encode()).hexdigest()[:24]
 
     def update(self) -> None:
         """Fetch what is new. Tasks of one worker take turns."""
-        self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._alone():
-            if not (self._folder / "HEAD").exists():
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self._run("clone", "--quiet", "--mirror", "--template=", "--", self._url, str(self._folder))
+            if not (self.folder / "HEAD").exists():
+                shutil.rmtree(self.folder, ignore_errors=True)
+                self._run("clone", "--quiet", "--mirror", "--template=", "--", self._url, str(self.folder))
             else:
-                self._run("-C", str(self._folder), "remote", "update", "--prune")
+                self._run("-C", str(self.folder), "remote", "update", "--prune")
 
     def commit(self, ref: str) -> str:
         """The commit of a branch or tag."""
@@ -67,6 +67,10 @@ class GitMirror:
                 "Correct `path`, or `ref`."
             )
 
+    def is_ancestor(self, earlier: str, commit: str) -> bool:
+        """Whether the history of a commit holds an earlier one. Not if that is nowhere any more."""
+        return self._succeeds("merge-base", "--is-ancestor", earlier, commit)
+
     def blob(self, blob: str, uri: str) -> bytes:
         """The bytes of a blob."""
         if not self._has(blob):
@@ -77,7 +81,7 @@ class GitMirror:
 
     def lines(self, *arguments: str) -> Iterator[str]:
         """What a command prints, piece by piece between bytes of zero, as it comes."""
-        command = ["git", "-C", str(self._folder), *arguments]
+        command = ["git", "-C", str(self.folder), *arguments]
         with (
             TemporaryFile() as told,
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, env=self._environment) as process,
@@ -90,11 +94,14 @@ class GitMirror:
             self._require_success(process.returncode, told.read())
 
     def _has(self, blob: str) -> bool:
-        command = ["git", "-C", str(self._folder), "cat-file", "-e", blob]
+        return self._succeeds("cat-file", "-e", blob)
+
+    def _succeeds(self, *arguments: str) -> bool:
+        command = ["git", "-C", str(self.folder), *arguments]
         return subprocess.run(command, env=self._environment, capture_output=True).returncode == 0
 
     def _in_mirror(self, *arguments: str) -> bytes:
-        return self._run("-C", str(self._folder), *arguments)
+        return self._run("-C", str(self.folder), *arguments)
 
     def _run(self, *arguments: str) -> bytes:
         try:
@@ -114,8 +121,19 @@ class GitMirror:
             )
 
     @contextmanager
+    def replacing(self, file: Path) -> Iterator[IO[str]]:
+        """A file beside the mirror, written whole or not at all."""
+        with NamedTemporaryFile("w", dir=file.parent, delete=False) as new:
+            try:
+                yield new
+                new.flush()
+                os.replace(new.name, file)
+            finally:
+                Path(new.name).unlink(missing_ok=True)
+
+    @contextmanager
     def _alone(self) -> Iterator[None]:
-        with self._folder.with_suffix(".lock").open("w") as lock:
+        with self.folder.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -12,6 +11,7 @@ from pydantic import AfterValidator
 from liftgate.config.addresses import Address
 from liftgate.config.sources import SourceBlock
 from liftgate.sources.connections import Connections
+from liftgate.sources.git_changes import LastChanges
 from liftgate.sources.git_mirror import GitMirror
 from liftgate.sources.identity import Listed
 from liftgate.sources.reading import LINK, as_time, refuse_link
@@ -51,13 +51,15 @@ class GitReader:
         self._block = block
         self._folder = block.path.strip("/")
         self._mirror = GitMirror(block.url, block.conn_id, connections)
+        self._changes = LastChanges(self._mirror, block.ref, self._folder)
 
     def list(self) -> Iterator[Listed]:
         """Every file of the commit, with the time of the last commit that changed it."""
         self._mirror.update()
         commit = self._mirror.commit(self._block.ref)
         self._mirror.require_folder(commit, self._folder)
-        changed = dict(self._last_changes(commit))
+        changed = self._changes.until(commit)
+        listed: dict[str, int] = {}
         below = ["--", self._folder + "/"] if self._folder else []
         for line in self._mirror.lines("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *below):
             about, _, path = line.partition("\t")
@@ -65,22 +67,12 @@ class GitReader:
             if mode != _SUBMODULE:
                 hint = blob if mode in _FILE_MODES else LINK
                 uri = path.removeprefix(self._folder).lstrip("/")
-                yield Listed(uri, hint, int(size), changed.get(path, as_time(0)))
+                listed[path] = changed.get(path, 0)
+                yield Listed(uri, hint, int(size), as_time(listed[path]))
+        self._changes.remember(commit, listed)
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The bytes of the blob; one that this worker has not seen yet is fetched."""
         if version_hint == LINK:
             raise refuse_link(uri)
         return self._mirror.blob(version_hint, uri)
-
-    def _last_changes(self, commit: str) -> Iterator[tuple[str, datetime]]:
-        """(path, time), oldest first, so that the last one counts. One walk through the history for all files."""
-        below = ["--", self._folder + "/"] if self._folder else []
-        wanted = ("log", "-z", "--reverse", "--name-only", "--no-renames", "-m", "--format=%x01%ct", commit)
-        changed = as_time(0)
-        for line in self._mirror.lines(*wanted, *below):
-            for part in line.split("\n"):
-                if part.startswith("\x01"):
-                    changed = as_time(int(part[1:]))
-                elif part:
-                    yield part, changed

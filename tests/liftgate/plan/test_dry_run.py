@@ -1,0 +1,100 @@
+"""A dry run beside real ones: it holds nothing that they wait for, and leaves nothing that they would find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from liftgate.errors import SourceError
+from liftgate.plan.dry_run import ASIDE, Forecast, dry_run
+from liftgate.runs import Allowances, Frozen, Run, Scope
+from liftgate.sources import deciding
+from liftgate.sources.kinds.folder import FolderReader
+
+TABLES = ("listings", "listed_documents", "listed_sidecars", "said_groups", "document_access", "manifest")
+SAYS = "---\ngroups: [hr]\n---\n# Leave\n\nSixteen weeks.\n"
+
+
+@pytest.fixture
+def speaking(kb: Any) -> Any:
+    """A knowledge base whose documents say themselves who may read them, so that a listing opens them."""
+    kb.write("leave.md", SAYS)
+    kb.write_settings(access={"groups_from": ["front_matter"], "default_groups": ["staff"]})
+    return kb
+
+
+def rehearse(kb: Any, run_id: str = "rehearsal") -> Forecast:
+    config = kb.freeze().config
+    return dry_run(
+        kb.runtime, Run(kb.name, f"{kb.name}:{run_id}", Frozen(knowledge_base=config), Scope(), Allowances())
+    )
+
+
+def stored(kb: Any) -> dict[str, list[Any]]:
+    return {table: kb.query(f"SELECT t::text AS row FROM {table} t ORDER BY 1") for table in TABLES}
+
+
+def test_real_run_waits_for_nothing_while_a_dry_run_is_listing(speaking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "DOCUMENTS_AT_ONCE", 1)  # so that the first words are written before the second
+    monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=5s")  # else a statement that waits would wait for ever here
+    speaking.runtime.database.close()
+    read, asked = FolderReader.read, []
+
+    def read_while_another_runs(self: FolderReader, uri: str, version_hint: str) -> bytes:
+        asked.append(uri)
+        if asked == ["leave.md", "travel.md"]:
+            speaking.index()
+        return read(self, uri, version_hint)
+
+    monkeypatch.setattr(FolderReader, "read", read_while_another_runs)
+    forecast = rehearse(speaking)
+    assert asked.count("leave.md") > 1, "expected the real run to have opened it, too"
+    assert forecast.changes["same"] == 2
+    assert speaking.groups("leave.md") == [["hr"]]
+
+
+def test_dry_run_leaves_no_row_behind(speaking: Any) -> None:
+    speaking.index()
+    speaking.write("leave.md", SAYS.replace("hr", "board"))
+    before = stored(speaking)
+    assert rehearse(speaking).workload.widenings == 1
+    assert stored(speaking) == before
+
+
+def test_dry_run_does_not_ask_again_what_documents_said(speaking: Any, opened: list[str]) -> None:
+    speaking.index()
+    opened.clear()
+    rehearse(speaking)
+    assert opened == []
+
+
+def test_dry_run_of_other_settings_takes_no_words_from_a_run(speaking: Any, opened: list[str]) -> None:
+    speaking.index()
+    speaking.ingest(source={"type": "folder", "path": "../documents", "include": ["travel.md"]})
+    rehearse(speaking)
+    speaking.ingest(source={"type": "folder", "path": "../documents"})
+    opened.clear()
+    speaking.start()
+    assert opened == []
+
+
+def test_dry_run_that_broke_off_leaves_no_row_behind_either(speaking: Any) -> None:
+    speaking.ingest(source={"type": "git", "url": str(speaking.folder / "no-such-repository")})
+    before = stored(speaking)
+    with pytest.raises(SourceError, match="one that broke off"):
+        rehearse(speaking)
+    assert stored(speaking) == before
+
+
+def test_what_a_killed_dry_run_left_behind_goes_with_a_later_one(speaking: Any) -> None:
+    left = ASIDE + speaking.name
+    speaking.query(
+        "WITH listing AS (INSERT INTO listings (kb, run_id, started_at) VALUES (%s, '', now() - interval '2 days'))"
+        "INSERT INTO said_groups (kb, source, uri, version_hint) VALUES (%s, 's', 'u', 'v') RETURNING kb",
+        left,
+        left,
+    )
+    rehearse(speaking)
+    assert not speaking.query("SELECT FROM listings WHERE kb = %s", left)
+    assert not speaking.query("SELECT FROM said_groups WHERE kb = %s", left)

@@ -1,0 +1,116 @@
+"""Times of files in a git repository: the same as a walk through the whole history gives, by what was added to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from source_servers import GitRepository
+
+from liftgate.sources.git_mirror import GitMirror
+from liftgate.sources.kinds.git import Git
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    """Three files, each in a commit of its own, on the first three days of 2026."""
+    made = GitRepository(tmp_path)
+    for name in ("a.md", "b.md", "docs/c.md"):
+        made.write(name, b"one")
+    return made
+
+
+@pytest.fixture
+def walked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many commits each walk through history gave."""
+    counts: list[int] = []
+    lines = GitMirror.lines
+
+    def spy(self: GitMirror, *arguments: str) -> Any:
+        found = list(lines(self, *arguments))
+        if arguments[0] == "log":
+            counts.append(sum(line.count("\x01") for line in found))
+        return iter(found)
+
+    monkeypatch.setattr(GitMirror, "lines", spy)
+    return counts
+
+
+def times(repository: GitRepository, **settings: str) -> dict[str, datetime]:
+    """As a worker finds them that has listed before."""
+    listed = Git(url=str(repository.bare), **settings).open({}.__getitem__).list()
+    return {one.uri: one.updated_at for one in listed}
+
+
+def days(repository: GitRepository, **settings: str) -> dict[str, int]:
+    return {uri: time.day for uri, time in times(repository, **settings).items()}
+
+
+def as_a_new_worker(repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, datetime]:
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "other-cache"))
+        return times(repository)
+
+
+def test_only_commits_since_the_last_listing_are_walked(repository: GitRepository, walked: list[int]) -> None:
+    assert days(repository) == {"a.md": 1, "b.md": 2, "docs/c.md": 3}
+    repository.write("b.md", b"two")
+    assert days(repository) == {"a.md": 1, "b.md": 4, "docs/c.md": 3}
+    assert days(repository) == {"a.md": 1, "b.md": 4, "docs/c.md": 3}
+    assert walked == [3, 1, 0]
+
+
+def test_deleted_moved_and_merged_files_have_the_times_of_a_whole_walk(
+    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.run("branch", "side")
+    times(repository)
+    repository.write("a.md", None)
+    times(repository)
+    repository.write("a.md", b"one")
+    repository.run("mv", "b.md", "moved.md")
+    repository.write("new.md", b"one")
+    times(repository)
+    repository.run("checkout", "--quiet", "side")
+    repository.run("mv", "docs/c.md", "docs/d.md")
+    repository.run("commit", "--quiet", "-m", "on the side")
+    repository.run("merge", "--quiet", "-m", "merge", "origin/main")
+    repository.write("last.md", b"one")
+    found = times(repository)
+    assert set(found) == {"a.md", "moved.md", "new.md", "docs/d.md", "last.md"}
+    assert found == as_a_new_worker(repository, tmp_path, monkeypatch)
+
+
+def test_history_that_was_written_again_is_walked_as_a_whole(
+    repository: GitRepository, walked: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days(repository)
+    repository.run("reset", "--quiet", "--hard", "HEAD~2")
+    repository.write("b.md", b"again")
+    assert days(repository) == {"a.md": 1, "b.md": 4}
+    assert walked == [3, 2]
+    assert times(repository) == as_a_new_worker(repository, tmp_path, monkeypatch)
+
+
+def test_branches_and_folders_of_one_repository_are_remembered_apart(
+    repository: GitRepository, walked: list[int]
+) -> None:
+    repository.run("push", "--quiet", "origin", "HEAD~1:refs/heads/old")
+    for _ in range(2):
+        assert days(repository) == {"a.md": 1, "b.md": 2, "docs/c.md": 3}
+        assert days(repository, ref="old") == {"a.md": 1, "b.md": 2}
+        assert days(repository, path="docs") == {"c.md": 3}
+    assert walked == [3, 2, 1, 0, 0, 0]
+
+
+def test_a_listing_that_broke_off_and_a_torn_file_are_not_trusted(
+    repository: GitRepository, walked: list[int], tmp_path: Path
+) -> None:
+    next(Git(url=str(repository.bare)).open({}.__getitem__).list())
+    assert days(repository)["a.md"] == 1
+    (remembered,) = (tmp_path / "cache").rglob("liftgate-*.json")
+    remembered.write_text(remembered.read_text()[:-9])
+    assert days(repository)["a.md"] == 1
+    assert walked == [3, 3, 3]
