@@ -63,6 +63,23 @@ CREATE TABLE public.answers (
 
 COMMENT ON COLUMN public.answers.key IS 'Hash of context, question, prompt, base, adapter and decoding: never generated twice.';
 
+CREATE TABLE public.canary_outcomes (
+    kb text NOT NULL,
+    canary integer NOT NULL,
+    request text NOT NULL,
+    side text NOT NULL,
+    reader text NOT NULL,
+    good boolean NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT canary_outcomes_side_check CHECK ((side = ANY (ARRAY['canary'::text, 'live'::text])))
+);
+
+COMMENT ON TABLE public.canary_outcomes IS 'What became of requests that were answered while a canary ran. No text, and no name of a reader.';
+
+COMMENT ON COLUMN public.canary_outcomes.canary IS 'Number of the event that started the canary.';
+
+COMMENT ON COLUMN public.canary_outcomes.reader IS 'A hash, different for every canary.';
+
 CREATE TABLE public.chunks (
     collection_id integer NOT NULL,
     id uuid NOT NULL,
@@ -166,7 +183,7 @@ CREATE TABLE public.events (
     by_whom text NOT NULL,
     run_id text NOT NULL,
     why text NOT NULL,
-    CONSTRAINT events_kind_check CHECK ((kind = ANY (ARRAY['proposed'::text, 'evaluated'::text, 'approved'::text, 'overridden'::text, 'canary_started'::text, 'promoted'::text, 'rejected'::text, 'held'::text, 'superseded'::text, 'rolled_back'::text, 'hold_set'::text, 'hold_lifted'::text])))
+    CONSTRAINT events_kind_check CHECK ((kind = ANY (ARRAY['proposed'::text, 'evaluated'::text, 'approved'::text, 'overridden'::text, 'canary_started'::text, 'canary_ended'::text, 'promoted'::text, 'rejected'::text, 'held'::text, 'superseded'::text, 'rolled_back'::text, 'hold_set'::text, 'hold_lifted'::text])))
 );
 
 CREATE TABLE public.evidence (
@@ -390,6 +407,32 @@ CREATE VIEW public.release_outcomes AS
 
 COMMENT ON VIEW public.release_outcomes IS 'What became of each release, by its last outcome.';
 
+CREATE VIEW public.running_canaries AS
+ SELECT kb,
+    n,
+    release,
+    at AS since,
+    (at + make_interval(secs => (((details #>> '{settings,hours}'::text[]))::double precision * (3600)::double precision))) AS until,
+    details
+   FROM ( SELECT DISTINCT ON (events.kb) events.kb,
+            events.n,
+            events.kind,
+            events.release,
+            events.details,
+            events.at,
+            events.by_whom,
+            events.run_id,
+            events.why
+           FROM public.events
+          WHERE (events.kind = 'canary_started'::text)
+          ORDER BY events.kb, events.n DESC) last
+  WHERE (NOT (EXISTS ( SELECT
+           FROM (public.events e
+             LEFT JOIN public.releases r ON (((r.kb = e.kb) AND (r.n = e.release))))
+          WHERE ((e.kb = last.kb) AND (e.n > last.n) AND ((e.kind = ANY (ARRAY['canary_ended'::text, 'rolled_back'::text, 'hold_set'::text])) OR ((e.kind = 'promoted'::text) AND (r.component = 'adapter'::text)) OR ((e.kind = 'rejected'::text) AND ((r.makeup #>> '{adapter,digest}'::text[]) = (last.details ->> 'adapter'::text))))))));
+
+COMMENT ON VIEW public.running_canaries IS 'The canary of each knowledge base, from its start until it is judged, or something else ends it.';
+
 CREATE TABLE public.runs (
     run_id text NOT NULL,
     kb text NOT NULL,
@@ -501,6 +544,9 @@ ALTER TABLE ONLY public.adapters
 ALTER TABLE ONLY public.answers
     ADD CONSTRAINT answers_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY public.canary_outcomes
+    ADD CONSTRAINT canary_outcomes_pkey PRIMARY KEY (kb, canary, request);
+
 ALTER TABLE ONLY public.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (collection_id, id);
 
@@ -606,6 +652,8 @@ CREATE INDEX plans_of_a_run ON public.plans USING btree (kb, run_id, id);
 
 CREATE INDEX undecided_documents ON public.listed_documents USING btree (serial, source, uri) WHERE undecided;
 
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.canary_outcomes FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_history();
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_history();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.releases FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_history();
@@ -614,6 +662,9 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.verdict
 
 ALTER TABLE ONLY public.adapters
     ADD CONSTRAINT adapters_tuning_set_fkey FOREIGN KEY (tuning_set) REFERENCES public.tuning_sets(digest);
+
+ALTER TABLE ONLY public.canary_outcomes
+    ADD CONSTRAINT canary_outcomes_kb_canary_fkey FOREIGN KEY (kb, canary) REFERENCES public.events(kb, n);
 
 ALTER TABLE ONLY public.embeddings
     ADD CONSTRAINT embeddings_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.plans(id) ON DELETE SET NULL;

@@ -1,6 +1,7 @@
 -- name: releases_to_keep(kb, keep_releases, keep_hours, anchors)
 -- Releases whose rows must stay, with their generations: the last ones that were live, those that left live a short
--- time ago, anchors, and candidates that are still open with the release that each is compared with.
+-- time ago, anchors, candidates that are still open with the release that each is compared with, and the running
+-- canary's.
 WITH lives AS (
     SELECT release, n, lead(at) OVER (ORDER BY n) AS left_at FROM events
      WHERE kb = :kb AND kind IN ('promoted', 'rolled_back')),
@@ -15,6 +16,7 @@ SELECT n, (makeup #>> '{retrieval,generation}')::int AS generation FROM releases
        n IN (SELECT release FROM last_lives
               WHERE place <= :keep_releases OR left_at IS NULL
                  OR left_at > clock_timestamp() - make_interval(secs => :keep_hours * 3600))
+    OR n IN (SELECT release FROM running_canaries WHERE kb = :kb)
     OR n IN (SELECT n FROM open_ones) OR n IN (SELECT parent FROM open_ones) OR n = ANY(:anchors::int[]))
  ORDER BY n;
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def prune(runtime: Runtime, run: Run) -> dict[str, int]:
-    """Delete rows that no release, candidate or anchor in use sees, and old listings. Returns what went, in numbers.
+    """Delete rows that no release, candidate, canary or anchor in use sees, and old listings. Returns what went.
 
     The last closed and the open generation stay too. A collection of which nothing is kept leaves the index: another
     embedder came after it, so that it is never written again. Raises TurnLost while another run writes.

@@ -11,6 +11,8 @@ import yaml
 
 from liftgate.answering.base_model import base_hashes
 from liftgate.database import queries
+from liftgate.evaluation.questions import Question
+from liftgate.retrieval import Found
 from liftgate.runs import Allowances, Run, Scope, freeze_configuration
 from liftgate.training.adapters import register_adapter
 
@@ -68,3 +70,12 @@ def registered(judged: Any) -> tuple[Run, str, int]:
     """A run that registered an adapter, its tuning set, and the candidate."""
     run, digest = adapter_run(judged), stored_tuning_set(judged)
     return run, digest, register_adapter(judged.runtime, run, digest, trained(judged))
+
+
+def better(side: str, question: Question, found: Found) -> str:
+    """Answers that keep the schema with the adapter, and say the same as plain text without it."""
+    best = found.chunks[0]
+    if side != "candidate":
+        return f"{best.text} [doc:{best.doc_id}]"
+    answer = {"summary": best.text, "risk": "none", "next_steps": [], "citations": [f"doc:{best.doc_id}"]}
+    return json.dumps(answer)

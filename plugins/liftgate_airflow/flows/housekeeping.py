@@ -29,7 +29,7 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
       Airflow's pages too.
     - **take_a_slot** shows that a pool which configuration files name is there: without it, its tasks wait silently.
     - **freeze_configuration** stores the validated configuration file of the knowledge base.
-    - **prune** deletes rows that no kept release, candidate or anchor can see, and what older listings held.
+    - **prune** deletes rows that no kept release, candidate, canary or anchor can see, and what older listings held.
     - **compare_newest** deletes rows that a writer sent late, narrows what such a request made readable again, and says
       if any rows are missing. It also measures how long live has been behind its sources, and tells where that is too
       long, and what people did at the command line since the last run.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from liftgate.config.block import Block
+from liftgate.config.canary import Canary
 from liftgate.config.gate import AnswerGate
 from liftgate.config.knowledge_base import Name
 from liftgate.config.paths import ExistingPath
@@ -30,3 +31,5 @@ class Adapter(Block):
     """How the adapter is trained."""
     gate: AnswerGate = AnswerGate()
     """What the adapter must show."""
+    canary: Canary | None = None
+    """Some readers get it first, if that is wanted."""

@@ -56,14 +56,20 @@ def cluster_bounds(
     Values between worst and best: -1 and 1 for differences of two sides, 0 and 1 for one side alone.
     Example: 60 equal pairs in 60 families -> estimate 0, lower -0.0438, upper 0.0438.
     """
-    sums, sizes = _by_family(values, families)
+    return bounds_of_sums(*_by_family(values, families), worst, best)
+
+
+def bounds_of_sums(
+    sums: np.ndarray, sizes: np.ndarray, worst: float = -1.0, best: float = 1.0, alpha: float = ALPHA
+) -> Bounds:
+    """The same from the sum and the number of questions of each family; a smaller alpha gives wider bounds."""
     count = len(sizes)
     estimate = float(sums.sum() / sizes.sum()) if count else math.nan
     if count < 2:
         return Bounds(estimate, worst, best, math.nan, 1.0, int(sizes.sum()), count)
     from scipy.special import stdtrit
 
-    quantile = float(stdtrit(count - 1, 1 - ALPHA))
+    quantile = float(stdtrit(count - 1, 1 - alpha))
     added = float((sizes**2).sum() / sizes.sum())
     low_mean, low_error = _mean_with(sums, sizes, added, worst)
     high_mean, high_error = _mean_with(sums, sizes, added, best)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
 from liftgate.releases.approval import approval_needed, approval_state
+from liftgate.releases.canary import CanaryState, canary_state, why_no_promotion
 from liftgate.releases.index_of_release import follow_live, require_whole
 from liftgate.releases.ledger import (
     Release,
@@ -28,17 +29,18 @@ from liftgate.runs import Run
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
-Branch = Literal["promote", "reject", "hold", "ask_for_approval"]
+Branch = Literal["promote", "reject", "hold", "ask_for_approval", "start_canary"]
 NEVER_OVERRIDDEN = ("leak", "data_quality")
 WAS_LIVE = ("promoted", "rolled_back")
 """Outcomes of a release that went live, which stay when something else is live now."""
 
 
-def decide(runtime: Runtime, run: Run, candidate: int, asks: bool = True) -> Branch:
+def decide(runtime: Runtime, run: Run, candidate: int, asks: bool = True, starts_canary: bool = True) -> Branch:
     """Where a judged candidate goes: its newest verdict decides, and a promotion hold keeps back even a good one.
 
-    Where approval is configured, a good one goes live only if a person said so on that evidence. `asks`: whether the
-    flow can ask a person; one that cannot holds the candidate back.
+    Where approval is configured, a good one goes live only if a person said so on that evidence, and where a canary
+    is, only if that passed then. `asks`, `starts_canary`: whether the flow can ask a person, or start one; a flow that
+    cannot holds the candidate back.
     """
     with runtime.database.transaction() as connection:
         proposed = release(connection, run.kb, candidate)
@@ -47,7 +49,9 @@ def decide(runtime: Runtime, run: Run, candidate: int, asks: bool = True) -> Bra
         branch: Branch = "reject" if outcome == "reject" else "hold"
         if judged and outcome == "promote" and not held:
             branch = _by_approval(connection, proposed, judged)
-        if branch == "ask_for_approval" and not asks:
+        if branch == "promote":
+            branch = _by_canary(connection, proposed)
+        if (branch == "ask_for_approval" and not asks) or (branch == "start_canary" and not starts_canary):
             branch = "hold"
     print(f"Release {candidate} was judged {outcome}" + (", promotions are on hold" if held else "") + f": {branch}")
     return branch
@@ -62,14 +66,23 @@ def _by_approval(connection: Connection, proposed: Release, judged: dict[str, An
     return answered.get(found, "hold")
 
 
+def _by_canary(connection: Connection, proposed: Release) -> Branch:
+    found = canary_state(connection, proposed)
+    if found != "not_needed":
+        print(f"The canary of release {proposed.n}: {found.replace('_', ' ')}.")
+    shown: dict[CanaryState, Branch] = {"failed": "reject", "running": "hold", "inconclusive": "hold"}
+    return "start_canary" if found == "not_started" else shown.get(found, "promote")
+
+
 def promote(
     runtime: Runtime, kb: str, n: int, *, by: str, run_id: str, why: str = ""
 ) -> Literal["promoted", "superseded"]:
     """Make a release live, if the ledger allows it. Repeated by the same run, it succeeds and changes nothing.
 
     A candidate whose parent is no longer live becomes `superseded`: it was judged against something else.
-    Raises PromotionRefused on a hold, without a verdict `promote` or an override, or where its rows are pruned, and
-    IndexDiffers where an index server has other rows than the manifest.
+    Raises PromotionRefused on a hold, without a verdict `promote` or an override, without the approval or the canary
+    that is configured, or where its rows are pruned, and IndexDiffers where an index server has other rows than the
+    manifest.
     """
     require_whole(runtime, kb, n)
     outcome = _promote(runtime, kb, n, by, run_id, why)
@@ -85,19 +98,34 @@ def _promote(runtime: Runtime, kb: str, n: int, by: str, run_id: str, why: str) 
         candidate, current = release(connection, kb, n), live(connection, kb)
         if current and current.n == n:
             return "promoted"
-        if candidate.parent != (current.n if current else None):
-            why = f"judged against release {candidate.parent}, while {current.n if current else 'nothing'} is live"
-            if candidate.outcome not in ("superseded", *WAS_LIVE):
-                record(connection, kb, "superseded", by=by, run_id=run_id, release=n, why=why)
-            print(f"Release {n} of {kb} is superseded: {why}. The next run builds on what is live.")
+        if not may_follow(connection, candidate, current, by, run_id):
             return "superseded"
-        if _is_overtaken(connection, candidate):
-            print(f"Release {n} of {kb} is superseded by a newer candidate: its approval does not count any more.")
-            return "superseded"
-        _require_allowed(connection, candidate)
-        require_rows(connection, candidate)
+        if not require_allowed(connection, candidate):
+            _require_canary(connection, candidate)
         record(connection, kb, "promoted", by=by, run_id=run_id, release=n, why=why)
     return "promoted"
+
+
+def may_follow(connection: Connection, candidate: Release, current: Release | None, by: str, run_id: str) -> bool:
+    """Whether a candidate was judged against what is live, and no newer one came. If not, it becomes superseded."""
+    n, kb, now = candidate.n, candidate.kb, current.n if current else None
+    if candidate.parent != now:
+        why = f"judged against release {candidate.parent}, while {now if current else 'nothing'} is live"
+        if candidate.outcome not in ("superseded", *WAS_LIVE):
+            record(connection, kb, "superseded", by=by, run_id=run_id, release=n, why=why)
+        print(f"Release {n} of {kb} is superseded: {why}. The next run builds on what is live.")
+        return False
+    if _is_overtaken(connection, candidate):
+        print(f"Release {n} of {kb} is superseded by a newer candidate: its approval does not count any more.")
+        return False
+    return True
+
+
+def require_allowed(connection: Connection, candidate: Release) -> bool:
+    """Refuse what the ledger does not allow. Returns whether a person answers for it, so that no canary is needed."""
+    overridden = _require_verdict(connection, candidate)
+    require_rows(connection, candidate)
+    return overridden
 
 
 def reject(runtime: Runtime, run: Run, candidate: int) -> None:
@@ -131,8 +159,11 @@ def override(runtime: Runtime, kb: str, n: int, *, by: str, run_id: str, why: st
         record(connection, kb, "overridden", by=by, run_id=run_id, release=n, why=why)
 
 
-def _require_allowed(connection: Connection, candidate: Release) -> None:
-    """Refuse on a hold, and without a verdict or override that is newer than a serious rollback away from it."""
+def _require_verdict(connection: Connection, candidate: Release) -> bool:
+    """Refuse on a hold, and without a verdict or override that is newer than a serious rollback away from it.
+
+    Returns whether it is an override that counts.
+    """
     if held := hold(connection, candidate.kb):
         raise PromotionRefused(
             f"Expected no hold on promotions of {candidate.kb}, found one since {held.since:%Y-%m-%d %H:%M} by "
@@ -141,7 +172,7 @@ def _require_allowed(connection: Connection, candidate: Release) -> None:
     fled = queries().rolled_back_from(connection, kb=candidate.kb, candidate_fingerprint=candidate.fingerprint)
     overrides = queries().events_of_release(connection, kb=candidate.kb, n=candidate.n, kinds=["overridden"])
     if any(fled is None or event["n"] > fled["n"] for event in overrides):
-        return
+        return True
     judged = newest_verdict(connection, candidate)
     if judged is None or judged["outcome"] != "promote":
         raise PromotionRefused(
@@ -155,6 +186,7 @@ def _require_allowed(connection: Connection, candidate: Release) -> None:
             f"{fled['details']['kind']} ({fled['why']}), found none. Add golden questions that show it and run again, "
             "or override with a reason."
         )
+    return False
 
 
 def _is_overtaken(connection: Connection, candidate: Release) -> bool:
@@ -175,6 +207,14 @@ def _require_approval(connection: Connection, candidate: Release, judged: dict[s
         )
 
 
+def _require_canary(connection: Connection, candidate: Release) -> None:
+    if found := why_no_promotion(connection, candidate):
+        raise PromotionRefused(
+            f"Expected a passed canary of the adapter of release {candidate.n} of {candidate.kb}, found: {found} "
+            f"Let {candidate.run_id.partition(':')[0]} start one and wait for its end, or override with a reason."
+        )
+
+
 def _has_new_evidence(connection: Connection, candidate: Release, judged: dict[str, Any], fled: dict[str, Any]) -> bool:
     """Whether the newest verdict came after the rollback, on questions that no verdict before it knew."""
     before = {v["questions"] for v in verdicts(connection, candidate) if v["decided_at"] <= fled["at"]}
@@ -189,6 +229,16 @@ def _end(runtime: Runtime, run: Run, n: int, outcome: str) -> None:
         why = judged["verdict"]["summary"][0] if judged else "not judged"
         if outcome == "held" and held and judged and judged["outcome"] == "promote":
             why = f"judged promote, but promotions are on hold: {held.why}"
+        elif judged and judged["outcome"] == "promote":
+            why = _said_by_canary(connection, candidate, outcome) or why
         if candidate.outcome != outcome:
             record(connection, run.kb, outcome, by=run.run_id, run_id=run.run_id, release=n, why=why)
     print(f"Release {n} of {run.kb} is {outcome}: {why}")
+
+
+def _said_by_canary(connection: Connection, candidate: Release, outcome: str) -> str | None:
+    """Why a candidate ends so that the gate and a person would let go live; None: its canary has no part in it."""
+    ends = {"failed": "rejected", "running": "held", "inconclusive": "held"}
+    if ends.get(canary_state(connection, candidate)) != outcome:
+        return None
+    return f"canary: {why_no_promotion(connection, candidate)}"

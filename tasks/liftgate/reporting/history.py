@@ -13,6 +13,8 @@ KINDS = (
     "evaluated",
     "approved",
     "overridden",
+    "canary_started",
+    "canary_ended",
     "promoted",
     "rejected",
     "held",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from liftgate.database import Connection, queries
 from liftgate.evaluation.conditions import answer_conditions
-from liftgate.releases.ledger import live
+from liftgate.releases.canary import canary_state
+from liftgate.releases.ledger import live, release
 from liftgate.runs import Run
 from liftgate.training.train import identity_of
 
@@ -35,7 +36,10 @@ def _due(runtime: Runtime, connection: Connection, run: Run, tuning_set: str, ne
 
 
 def _settled(runtime: Runtime, connection: Connection, run: Run, newest: dict[str, Any]) -> bool:
-    """Whether the newest adapter is live, or a release with it has its verdict under today's conditions."""
+    """Whether the newest adapter is live, or a release with it has its verdict under today's conditions.
+
+    One that waits for its canary, or that has passed it and is not live, is not.
+    """
     current = live(connection, run.kb)
     if current and current.makeup.adapter and current.makeup.adapter.digest == newest["digest"]:
         return True
@@ -43,4 +47,7 @@ def _settled(runtime: Runtime, connection: Connection, run: Run, newest: dict[st
     judged = queries().adapter_verdict(
         connection, kb=run.kb, digest=newest["digest"], evaluation_fingerprint=conditions.fingerprint
     )
+    if judged == "promote":
+        n = queries().newest_release_with(connection, kb=run.kb, adapter=newest["digest"])
+        return canary_state(connection, release(connection, run.kb, n)) not in ("not_started", "passed")
     return judged is not None

@@ -5,27 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trained_adapter import BASE, adapter_run, registered, stored_tuning_set, trained
+from trained_adapter import BASE, adapter_run, better, registered, stored_tuning_set, trained
 
 from liftgate.answering import Request
 from liftgate.errors import ArtifactCorrupt, PromotionRefused
-from liftgate.evaluation.questions import Question
 from liftgate.jobs.results import verified_manifest
-from liftgate.retrieval import Found
 from liftgate.training.adapters import adapters, register_adapter, tuning_set_of
 from liftgate.training.due import stop_if_nothing_to_do
 from liftgate.training.train import train
 
 CALL = {"name": "open_desk", "arguments": {"desk": "front", "minutes": 30}}
-
-
-def better(side: str, question: Question, found: Found) -> str:
-    """Answers that keep the schema with the adapter, and say the same as plain text without it."""
-    best = found.chunks[0]
-    if side != "candidate":
-        return f"{best.text} [doc:{best.doc_id}]"
-    answer = {"summary": best.text, "risk": "none", "next_steps": [], "citations": [f"doc:{best.doc_id}"]}
-    return json.dumps(answer)
 
 
 def of(judged: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,128 @@
+"""The steps of a canary: it is started in place of a promotion, runs, and is judged once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from liftgate.config.canary import Canary
+from liftgate.database import Connection, queries
+from liftgate.errors import PromotionRefused
+from liftgate.gate.canary import is_harm, judge
+from liftgate.releases.canary import RunningCanary, canary_settings, running_canary, tallies
+from liftgate.releases.ledger import Release, live, lock_ledger, record, release
+from liftgate.releases.promotion import may_follow, require_allowed
+from liftgate.runs import Run
+
+if TYPE_CHECKING:
+    from liftgate.runtime import Runtime
+
+ENDED_OTHERWISE = 0
+
+
+def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] | Literal["superseded"]:
+    """Let some readers have the candidate's adapter, with the same checks as a promotion in one transaction.
+
+    A canary of another adapter that still runs is superseded. Repeated, it changes nothing. Returns the names of the
+    adapter and of the canary, which is the number of its event; superseded where something else went live meanwhile.
+    Raises PromotionRefused where the ledger would not allow a promotion.
+    """
+    with runtime.database.transaction() as connection:
+        lock_ledger(connection, run.kb)
+        asked, current = release(connection, run.kb, candidate), live(connection, run.kb)
+        settings, part = canary_settings(connection, asked), asked.makeup.adapter
+        if settings is None or part is None:
+            raise PromotionRefused(
+                f"Expected `canary` in the file of the adapter of release {candidate} of {run.kb}, found none. "
+                "Promote it, or add the block and run again."
+            )
+        if not may_follow(connection, asked, current, run.run_id, run.run_id):
+            return "superseded"
+        require_allowed(connection, asked)
+        running = running_canary(connection, run.kb)
+        if running is None or running.adapter != part.digest:
+            _supersede(connection, run, running, candidate)
+            n = _record_start(connection, run, asked, settings)
+        else:
+            n = running.n
+    print(f"Release {candidate} of {run.kb}: {settings.share:.0%} of readers get its adapter for {settings.hours:g} h.")
+    return {"adapter": part.name, "canary": n}
+
+
+def canary_is_over(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> bool:
+    """Whether the canary of a release waits for nothing more: its time is up, it does harm, or it runs no longer."""
+    with runtime.database.transaction() as connection:
+        running = _running(connection, run.kb, candidate)
+        return running is None or _is_due(connection, running, now or datetime.now(UTC))
+
+
+def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> int:
+    """Judge the canary of a release, once, and return the release to decide about: the newest with the same adapter.
+
+    0: it was ended by something else, such as a newer canary or a rollback, and nothing is judged. Raises
+    PromotionRefused before its time is up, unless it does harm: what is looked at until it passes, passes by chance.
+    """
+    with runtime.database.transaction() as connection:
+        lock_ledger(connection, run.kb)
+        running = _running(connection, run.kb, candidate)
+        if running and not _is_due(connection, running, now or datetime.now(UTC)):
+            raise PromotionRefused(
+                f"Expected the canary of release {candidate} of {run.kb} to be over, found that it runs until "
+                f"{running.until:%Y-%m-%d %H:%M} UTC. Clear wait_for_outcomes."
+            )
+        if running:
+            _record_end(connection, run, running)
+        started = queries().canary_of_release(connection, kb=run.kb, release=candidate)
+        ended = queries().end_of_canary(connection, kb=run.kb, canary=started["n"]) if started else None
+        if started is None or ended is None:
+            print(f"The canary of release {candidate} of {run.kb} was ended by something else: nothing is judged.")
+            return ENDED_OTHERWISE
+        newest: int = queries().newest_release_with(connection, kb=run.kb, adapter=started["details"]["adapter"])
+    print(ended["details"]["judgement"]["sentence"])
+    return newest
+
+
+def _running(connection: Connection, kb: str, candidate: int) -> RunningCanary | None:
+    found = running_canary(connection, kb)
+    return found if found and found.release == candidate else None
+
+
+def _is_due(connection: Connection, running: RunningCanary, now: datetime) -> bool:
+    if now >= running.until:
+        return True
+    return is_harm(*tallies(connection, running.kb, running.n, running.until), running.settings.margin)
+
+
+def _supersede(connection: Connection, run: Run, running: RunningCanary | None, newer: int) -> None:
+    if running and release(connection, run.kb, running.release).outcome in (None, "held"):
+        why = f"the canary of release {newer} is newer"
+        record(connection, run.kb, "superseded", by=run.run_id, run_id=run.run_id, release=running.release, why=why)
+
+
+def _record_start(connection: Connection, run: Run, asked: Release, settings: Canary) -> int:
+    assert asked.makeup.adapter
+    return record(
+        connection,
+        run.kb,
+        "canary_started",
+        by=run.run_id,
+        run_id=run.run_id,
+        release=asked.n,
+        why=f"{settings.share:.0%} of readers for {settings.hours:g} h",
+        details={"adapter": asked.makeup.adapter.digest, "settings": settings.model_dump()},
+    )
+
+
+def _record_end(connection: Connection, run: Run, running: RunningCanary) -> None:
+    found = judge(*tallies(connection, running.kb, running.n, running.until), running.settings)
+    same = {"canary": running.n, "adapter": running.adapter, "settings": running.settings.model_dump()}
+    record(
+        connection,
+        run.kb,
+        "canary_ended",
+        by=run.run_id,
+        run_id=run.run_id,
+        release=running.release,
+        why=found.sentence,
+        details={**same, "judgement": found.as_json()},
+    )

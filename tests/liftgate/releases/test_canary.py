@@ -1,0 +1,281 @@
+"""A canary: some readers get a new adapter first, and what became of their requests decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from canaries import HALF, at_the_end, better_adapter, ended, reported, started, whole_canary
+from trained_adapter import adapter_run
+
+from liftgate import housekeeping
+from liftgate.errors import PromotionRefused
+from liftgate.releases import outcomes, promotion
+from liftgate.releases.approval import Given, ask_for_approval, record_answer
+from liftgate.releases.approval_request import approval_request
+from liftgate.releases.canary import running_canary
+from liftgate.releases.canary_steps import canary_is_over, judge_canary, start_canary
+from liftgate.releases.promotion import decide, override
+from liftgate.releases.rollback import resume, roll_back
+from liftgate.runs import freeze_as_before
+from liftgate.training.due import stop_if_nothing_to_do
+
+BY_HAND = {"by": "test", "run_id": "by hand"}
+
+
+def running(judged: Any) -> int | None:
+    """The release whose canary runs."""
+    with judged.runtime.database.transaction() as connection:
+        found = running_canary(connection, "small")
+    return found.release if found else None
+
+
+def back(judged: Any, to: int) -> None:
+    roll_back(judged.runtime, "small", to, kind="drill", why="test", by="test", run_id=f"back to {to}")
+    resume(judged.runtime, "small", by="test", run_id="resume")
+
+
+def new_index(judged: Any) -> int:
+    """A whole run of the knowledge base that promotes another index."""
+    judged.write("desk-0.md", judged.text(0, f"On Mondays, {judged.runs}."))
+    n, branch = judged.whole_run()
+    assert branch == "promote"
+    return n
+
+
+def last_why(judged: Any, kind: str) -> str:
+    return judged.query("SELECT why FROM events WHERE kind = %s ORDER BY n DESC LIMIT 1", kind)[0]["why"]
+
+
+def test_without_the_block_a_verdict_is_enough(judged: Any) -> None:
+    run, candidate = better_adapter(judged, canary=None)
+    assert decide(judged.runtime, run, candidate) == "promote"
+    with pytest.raises(PromotionRefused, match="Expected `canary` in the file"):
+        start_canary(judged.runtime, run, candidate)
+
+
+def test_a_good_adapter_goes_live_when_its_canary_has_passed(judged: Any) -> None:
+    _, candidate = started(judged)
+    assert (judged.live(), running(judged)) == (1, candidate)
+    reported(judged, canary=0.9, live=0.9)
+    assert whole_canary(judged, candidate) == (candidate, "promote")
+    assert (judged.live(), running(judged)) == (candidate, None)
+
+
+def test_an_adapter_that_serves_readers_worse_is_rejected_with_its_numbers(judged: Any) -> None:
+    _, candidate = started(judged)
+    reported(judged, canary=0.6, live=0.9)
+    assert whole_canary(judged, candidate) == (candidate, "reject")
+    assert (judged.live(), judged.release(candidate).outcome) == (1, "rejected")
+    assert last_why(judged, "rejected").startswith("canary: Failed: ")
+    details = judged.query("SELECT details FROM events WHERE kind = 'canary_ended'")[0]["details"]
+    found, sides = details["judgement"], ("canary", "live")
+    assert sum(found[side]["answered"] for side in sides) == judged.count("canary_outcomes")
+    assert found["upper"] < 0 > found["difference"] > found["lower"]
+
+
+@pytest.mark.parametrize(("readers", "good"), [(100, 0.9), (450, 0.6)], ids=["too few", "not shown"])
+def test_what_is_not_shown_is_held_and_never_promoted(judged: Any, readers: int, good: float) -> None:
+    _, candidate = started(judged)
+    reported(judged, canary=good, live=good + 0.06, readers=readers)
+    assert whole_canary(judged, candidate) == (candidate, "hold")
+    assert (judged.live(), judged.release(candidate).outcome) == (1, "held")
+    assert "Inconclusive" in last_why(judged, "held")
+
+
+def test_an_inconclusive_canary_is_repeated_only_with_other_settings(judged: Any) -> None:
+    _, candidate = started(judged)
+    whole_canary(judged, candidate)
+    run = adapter_run(judged, file={"canary": HALF})
+    assert decide(judged.runtime, run, candidate) == "hold"
+    assert not stop_if_nothing_to_do(judged.runtime, run, "set-one")
+    run = adapter_run(judged, file={"canary": {**HALF, "hours": 72}})
+    assert stop_if_nothing_to_do(judged.runtime, run, "set-one")
+    assert decide(judged.runtime, run, candidate) == "start_canary"
+
+
+def test_a_canary_is_not_judged_good_before_its_time_is_up(judged: Any) -> None:
+    run, candidate = started(judged)
+    reported(judged, canary=0.9, live=0.9)
+    assert not canary_is_over(judged.runtime, run, candidate)
+    with pytest.raises(PromotionRefused, match="Clear wait_for_outcomes"):
+        judge_canary(judged.runtime, run, candidate)
+    assert canary_is_over(judged.runtime, run, candidate, at_the_end(judged))
+
+
+def test_harm_ends_a_canary_at_once(judged: Any) -> None:
+    run, candidate = started(judged)
+    reported(judged, canary=0.4, live=0.9)
+    assert canary_is_over(judged.runtime, run, candidate)
+    assert judge_canary(judged.runtime, run, candidate) == candidate
+    assert decide(judged.runtime, run, candidate) == "reject"
+
+
+def test_no_other_way_leads_around_the_canary(judged: Any) -> None:
+    run, candidate = better_adapter(judged)
+    for found in (r"found: it has not run\. Let adapter_small", r"found: it runs until .* UTC", "found: Inconclusive"):
+        with pytest.raises(PromotionRefused, match=found):
+            promotion.promote(judged.runtime, "small", candidate, **BY_HAND)
+        with pytest.raises(PromotionRefused, match=found):
+            outcomes.promote(judged.runtime, run, candidate)
+        if "not run" in found:
+            start_canary(judged.runtime, run, candidate)
+        elif "until" in found:
+            judge_canary(judged.runtime, run, candidate, at_the_end(judged))
+    override(judged.runtime, "small", candidate, why="we know better", **BY_HAND)
+    assert promotion.promote(judged.runtime, "small", candidate, **BY_HAND) == "promoted"
+
+
+def test_approval_comes_before_the_canary_and_does_not_lead_around_it(judged: Any) -> None:
+    judged.write_settings(approval={"of": ["adapter"]})
+    run, candidate = better_adapter(judged)
+    assert decide(judged.runtime, run, candidate) == "ask_for_approval"
+    with pytest.raises(PromotionRefused, match="approval of release"):
+        start_canary(judged.runtime, run, candidate)
+    ask_for_approval(judged.runtime, run, candidate)
+    approve = freeze_as_before(judged.runtime, "small", "approve_small:one")
+    shown = approval_request(judged.runtime, "small", candidate).evaluation
+    assert record_answer(
+        judged.runtime, approve, candidate, shown, Given("promote", "ada", judged.release(1).created_at)
+    )
+    with pytest.raises(PromotionRefused, match="it has not run"):
+        outcomes.promote(judged.runtime, approve, candidate)
+    assert decide(judged.runtime, approve, candidate) == "start_canary"
+    start_canary(judged.runtime, approve, candidate)
+    reported(judged, canary=0.9, live=0.9)
+    assert whole_canary(judged, candidate) == (candidate, "promote")
+
+
+def test_a_canary_starts_only_where_a_promotion_would_be_allowed(judged: Any) -> None:
+    run, candidate = better_adapter(judged)
+    judged.hold()
+    assert decide(judged.runtime, run, candidate) == "hold"
+    with pytest.raises(PromotionRefused, match="no hold on promotions"):
+        start_canary(judged.runtime, run, candidate)
+    resume(judged.runtime, "small", by="test", run_id="resume")
+    new_index(judged)
+    assert start_canary(judged.runtime, run, candidate) == "superseded"
+    assert outcomes.needs_new_run(judged.runtime, run, candidate)
+    assert running(judged) is None
+
+
+def test_a_canary_that_is_started_again_by_the_same_run_is_the_same(judged: Any) -> None:
+    run, candidate = started(judged)
+    start_canary(judged.runtime, run, candidate)
+    assert judged.events("canary_started") == [("canary_started", candidate)]
+    assert decide(judged.runtime, run, candidate) == "hold"
+
+
+def test_an_adapter_whose_parent_moved_meanwhile_needs_no_second_canary(judged: Any) -> None:
+    """Nobody judged it again meanwhile: the run that is started at the end does."""
+    _, candidate = started(judged)
+    new_index(judged)
+    assert running(judged) == candidate
+    reported(judged, canary=0.9, live=0.9)
+    run = freeze_as_before(judged.runtime, "small", "canary_small:one")
+    assert judge_canary(judged.runtime, run, candidate, at_the_end(judged)) == candidate
+    assert outcomes.promote(judged.runtime, run, candidate) == "superseded"
+    assert outcomes.needs_new_run(judged.runtime, run, candidate)
+    again, rebased = better_adapter(judged)
+    assert rebased != candidate
+    assert judged.end(again, rebased) == "promote"
+    assert judged.live() == rebased
+
+
+def test_an_adapter_that_was_judged_again_while_its_canary_ran_goes_live_as_its_newest_release(judged: Any) -> None:
+    _, candidate = started(judged)
+    new_index(judged)
+    run, rebased = better_adapter(judged)
+    assert judged.end(run, rebased) == "hold"
+    assert "it runs until" in last_why(judged, "held")
+    assert running(judged) == candidate
+    reported(judged, canary=0.9, live=0.9)
+    assert whole_canary(judged, candidate) == (rebased, "promote")
+    assert judged.live() == rebased
+
+
+def test_a_newer_canary_takes_the_place_of_one_that_runs(judged: Any) -> None:
+    run, older = started(judged)
+    _, newer = started(judged, name="two")
+    assert (running(judged), judged.release(older).outcome) == (newer, "superseded")
+    assert canary_is_over(judged.runtime, run, older)
+    assert judge_canary(judged.runtime, run, older) == 0
+
+
+def test_a_newer_candidate_that_is_not_good_leaves_the_canary_alone(judged: Any) -> None:
+    _, older = started(judged)
+    run, newer = better_adapter(judged, name="two")
+    outcomes.reject(judged.runtime, run, newer)
+    assert running(judged) == older
+    reported(judged, canary=0.9, live=0.9)
+    assert whole_canary(judged, older) == (older, "promote")
+
+
+def test_a_rollback_ends_the_canary_and_its_adapter_may_be_tried_again(judged: Any) -> None:
+    new_index(judged)
+    _, candidate = started(judged)
+    back(judged, 1)
+    assert running(judged) is None
+    run, rebased = better_adapter(judged)
+    assert judge_canary(judged.runtime, run, candidate) == 0
+    assert decide(judged.runtime, run, rebased) == "start_canary"
+
+
+@pytest.mark.parametrize("ends", ["hold", "override", "answer"])
+def test_a_hold_a_promotion_by_hand_or_a_no_ends_the_canary(judged: Any, ends: str) -> None:
+    run, candidate = started(judged)
+    if ends == "hold":
+        judged.hold()
+    elif ends == "answer":
+        outcomes.reject(judged.runtime, run, candidate)
+    else:
+        override(judged.runtime, "small", candidate, why="we know better", **BY_HAND)
+        promotion.promote(judged.runtime, "small", candidate, **BY_HAND)
+    assert running(judged) is None
+
+
+def test_a_canary_is_judged_once_however_often_the_step_is_tried(judged: Any) -> None:
+    run, candidate = started(judged)
+    end = at_the_end(judged)
+    for _ in range(2):
+        assert judge_canary(judged.runtime, run, candidate, end) == candidate
+    assert judged.events("canary_ended") == [("canary_ended", candidate)]
+
+
+def test_a_canary_that_failed_stands_where_the_configuration_wants_none_any_more(judged: Any) -> None:
+    _, candidate = started(judged)
+    reported(judged, canary=0.6, live=0.9)
+    ended(judged, candidate)
+    run = adapter_run(judged)
+    assert decide(judged.runtime, run, candidate) == "reject"
+
+
+def test_a_canary_that_runs_holds_nobody_where_the_configuration_gave_it_up(judged: Any) -> None:
+    _, candidate = started(judged)
+    assert decide(judged.runtime, adapter_run(judged), candidate) == "promote"
+
+
+def test_a_flow_that_cannot_start_a_canary_holds_what_needs_one(judged: Any) -> None:
+    run, candidate = better_adapter(judged)
+    assert decide(judged.runtime, run, candidate, starts_canary=False) == "hold"
+
+
+def test_pruning_keeps_the_release_of_a_running_canary(judged: Any) -> None:
+    """It is superseded when another adapter is proposed, and the index moved on twice."""
+    new_index(judged)
+    _, candidate = started(judged)
+    better_adapter(judged, name="two")
+    assert judged.release(candidate).outcome == "superseded"
+    new_index(judged)
+    outcomes.reject(judged.runtime, *better_adapter(judged, name="two"))
+    new_index(judged)
+    generation = judged.release(candidate).makeup.retrieval.generation
+    assert not pruned(judged, generation)
+    ended(judged, candidate)
+    assert pruned(judged, generation)
+
+
+def pruned(judged: Any, generation: int) -> bool:
+    housekeeping.prune(judged.runtime, judged.start())
+    rows = judged.query("SELECT pruned_at IS NOT NULL AS gone FROM generations WHERE generation = %s", generation)
+    return bool(rows[0]["gone"])
