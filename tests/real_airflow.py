@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,7 +122,9 @@ class Real:
 
 
 @contextmanager
-def real_airflow(folder: Path, more: str = "", own_dag: str = "") -> Iterator[Real]:
+def real_airflow(
+    folder: Path, more: str = "", own_dag: str = "", settings: Mapping[str, str] | None = None
+) -> Iterator[Real]:
     """Start one over an empty ledger and the smallest knowledge base, with `more` in its file and a DAG of your own."""
     workspace = Workspace(folder)
     os.environ[MARK] = str(folder)
@@ -140,6 +142,7 @@ def real_airflow(folder: Path, more: str = "", own_dag: str = "") -> Iterator[Re
         airflow = Airflow(
             workspace, _free_port(), postgres, {"liftgate_database": _connection(postgres, runtime.settings)}
         )
+        airflow.environment.update(settings or {})
         stack.callback(airflow.stop)
         airflow.start()
         api = Api(airflow.url, USER, airflow.password)

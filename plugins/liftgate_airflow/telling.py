@@ -29,10 +29,13 @@ NAMED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "slack": (
         "airflow.providers.slack.notifications.slack_webhook.SlackWebhookNotifier",
         "slack_webhook_conn_id",
-        {"text": "{{ news.title }}\n{{ news.text }}"},
+        {"text": "{{ (news.title ~ '\n' ~ news.text) | replace('&', '&amp;') | replace('<', '&lt;') }}"},
     ),
 }
-"""Class, its parameter for the connection, and what it says, for each way of telling that has a name."""
+"""Class, its parameter for the connection, and what it says, for each way of telling that has a name.
+
+Slack takes `<!channel>` and `<http://...>` in a text for orders, and a document may have any name.
+"""
 
 Tells = Callable[..., None]
 
@@ -181,13 +184,20 @@ def _run(key: str) -> tuple[Runtime, Run]:
 
 
 def _measure(runtime: Runtime, run: Run) -> None:
-    """Counters and gauges named `liftgate.<name>`, tagged with the knowledge base."""
+    """Counters and gauges named `liftgate.<name>`, tagged with the knowledge base.
+
+    StatsD without tags would show those of the knowledge base that ran last. So, like Airflow's own, each also has a
+    name that holds what the tag does, `liftgate.<name>.<knowledge base>`, unless `legacy_names_on` is switched off.
+    """
+    from airflow.sdk.configuration import conf
     from airflow.sdk.observability import stats
 
     from liftgate.news import figures
 
     found, tags = figures(runtime, run), {"knowledge_base": run.kb}
-    stats.incr("liftgate.documents_opened", found.documents_opened, tags=tags)
-    stats.incr("liftgate.chunks_embedded", found.chunks_embedded, tags=tags)
-    stats.gauge("liftgate.documents_quarantined", found.documents_quarantined, tags=tags)
-    stats.gauge("liftgate.seconds_behind", found.seconds_behind, tags=tags)
+    with_names = conf.getboolean("metrics", "legacy_names_on")
+    for ending in ["", f".{run.kb}"] if with_names else [""]:
+        stats.incr(f"liftgate.documents_opened{ending}", found.documents_opened, tags=tags)
+        stats.incr(f"liftgate.chunks_embedded{ending}", found.chunks_embedded, tags=tags)
+        stats.gauge(f"liftgate.documents_quarantined{ending}", found.documents_quarantined, tags=tags)
+        stats.gauge(f"liftgate.seconds_behind{ending}", found.seconds_behind, tags=tags)

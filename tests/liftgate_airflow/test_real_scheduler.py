@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from real_airflow import DAG, ENDED, USER, Real, real_airflow
+from statsd_server import StatsD, listening
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "liftgate"))
 
@@ -47,8 +48,14 @@ APPROVE = "approve_asked"
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    with real_airflow(tmp_path_factory.mktemp("real"), SETTINGS, OWN_DAG) as made:
+def metrics() -> Iterator[StatsD]:
+    with listening() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, metrics: StatsD) -> Iterator[Real]:
+    with real_airflow(tmp_path_factory.mktemp("real"), SETTINGS, OWN_DAG, metrics.settings) as made:
         yield made
 
 
@@ -76,6 +83,11 @@ def test_by_the_clock_one_run_makes_up_for_all_missed_ones_and_waits_for_its_tur
     assert (cost.kind, cost.opened) == ("index", 6)
     assert real.runs("scheduled") == [first]
     assert real.names(first, "index_changes") == ["1-6 of 6: a.md ..."]
+
+
+def test_what_a_run_did_reaches_statsd_from_its_task(real: Real, metrics: StatsD) -> None:
+    real.until(lambda: "liftgate.documents_opened.small:6|c" in metrics.ours())
+    assert "liftgate.chunks_embedded.small:6|c" in metrics.ours()
 
 
 def test_watcher_that_was_stopped_misses_nothing_and_a_burst_makes_one_run(real: Real) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any
 import pytest
 from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
 from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 from small_configuration import write_small
+from statsd_server import StatsD, listening
 from webhooks import Receiver, receiving
 
 from liftgate.config.notify import Notify
@@ -143,6 +147,34 @@ def test_notifiers_of_airflow_are_named_with_their_connection_and_options() -> N
         telling.notifier(Notify(when=("stale",), using="email"))
 
 
+def slack(receiver: Receiver, using: str) -> tuple[Notify, dict[str, str]]:
+    """A rule as README.md has it, and the connection to a webhook of Slack's."""
+    address, when = f"http://127.0.0.1:{receiver.server_port}/services/T1/B2/x", ("held",)
+    if using == "slack":
+        return Notify(when=when, using="slack", conn_id="slack"), {"conn_type": "slackwebhook", "password": address}
+    options = {"payload": {"text": "{{ news.title }}\n{{ news.text }}"}}
+    return Notify(when=when, conn_id="slack", options=options), {"conn_type": "http", "host": address}
+
+
+@pytest.mark.parametrize("using", ["slack", "webhook"])
+def test_slack_gets_the_text_alone_as_its_incoming_webhooks_take_it(
+    run: Run, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, using: str
+) -> None:
+    rule, connection = slack(receiver, using)
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps(connection))
+    config = run.config.model_copy(update={"notify": (rule,)})
+    frozen = run.frozen.model_copy(update={"knowledge_base": config})
+    telling.tell({}, replace(run, frozen=frozen), [NEWS])  # type: ignore[typeddict-item]
+    ((path, _, body),) = receiver.taken
+    assert (path, body) == ("/services/T1/B2/x", {"text": f"{NEWS.title}\n{NEWS.text}"})
+
+
+def test_a_documents_name_orders_nothing_of_slack() -> None:
+    made: Any = telling.notifier(Notify(when=("held",), using="slack"))
+    made.render_template_fields({"news": replace(NEWS, text="<!channel> & more")})
+    assert made.text == "Release 1 of small is held\n&lt;!channel> &amp; more"
+
+
 def test_doctor_finds_a_notifier_that_is_not_installed_or_has_no_connection(
     run: Run, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,19 +185,44 @@ def test_doctor_finds_a_notifier_that_is_not_installed_or_has_no_connection(
         telling.require_notifiers(run.config)
 
 
-def test_metrics_go_to_airflows_own(run: Run, request: pytest.FixtureRequest) -> None:
-    class Backend:
-        told: list[Any] = []
+@pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsD]:
+    """A StatsD to which Airflow's own client sends."""
+    with listening() as made:
+        for name, value in made.settings.items():
+            monkeypatch.setenv(name, value)
+        yield made
+    stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
 
-        def incr(self, name: str, count: int, tags: Any) -> None:
-            self.told.append((name, count, tags))
 
-        def gauge(self, name: str, value: float, tags: Any) -> None:
-            self.told.append((name, value, tags))
-
-    stats.initialize(factory=Backend, export_legacy_names=False)  # type: ignore[arg-type]
-    request.addfinalizer(lambda: stats.initialize(factory=NoStatsLogger, export_legacy_names=False))
+def figures_sent(run: Run, metrics: StatsD) -> list[str]:
+    """What arrives, once a task has told its figures as Airflow's task runner sets it up."""
+    stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
     telling.after_nothing_to_do({}, run.run_id)  # type: ignore[typeddict-item]
-    tags = {"knowledge_base": "small"}
-    names = ("documents_opened", "chunks_embedded", "documents_quarantined", "seconds_behind")
-    assert Backend.told == [(f"liftgate.{name}", 0, tags) for name in names]
+    stats.incr("last")
+    while not any("last" in line for line in metrics.lines):
+        time.sleep(0.01)
+    return metrics.ours()
+
+
+def test_figures_of_each_knowledge_base_have_names_of_their_own_where_statsd_knows_no_tags(
+    run: Run, metrics: StatsD
+) -> None:
+    sent = figures_sent(run, metrics)
+    assert [line for line in sent if ".small" in line] == [
+        "liftgate.documents_opened.small:0|c",
+        "liftgate.chunks_embedded.small:0|c",
+        "liftgate.documents_quarantined.small:0|g",
+        "liftgate.seconds_behind.small:0.0|g",
+    ]
+
+
+def test_figures_have_tags_where_statsd_knows_them(run: Run, metrics: StatsD, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", "True")
+    monkeypatch.setenv("AIRFLOW__METRICS__LEGACY_NAMES_ON", "False")
+    assert figures_sent(run, metrics) == [
+        "liftgate.documents_opened,knowledge_base=small:0|c",
+        "liftgate.chunks_embedded,knowledge_base=small:0|c",
+        "liftgate.documents_quarantined,knowledge_base=small:0|g",
+        "liftgate.seconds_behind,knowledge_base=small:0.0|g",
+    ]
