@@ -78,9 +78,8 @@ def _pools(files: Mapping[str, Path]) -> list[str]:
     found: set[str] = set()
     for path in files.values():
         with suppress(ConfigurationError):
-            config = read_knowledge_base(path)
-            found |= {config.pool, config.models_pool}
-    return sorted(found - {"default_pool"})
+            found |= read_knowledge_base(path).own_pools
+    return sorted(found)
 
 
 def _slot(pool: str) -> None:

@@ -66,6 +66,8 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: d
     yield "prompt", lambda: f"version {read_prompt(config.answers.prompt).version}"
     yield "questions", lambda: _questions(config)
     yield "families", lambda: _families(config, sources)
+    if config.own_pools:
+        yield "pools", lambda: _pools(config)
 
 
 def _adapter_checks(settings: Settings, adapter: Adapter, clusters: Clusters) -> Iterator[Check]:
@@ -161,6 +163,14 @@ def _families(config: KnowledgeBase, sources: dict[str, Source]) -> str:
             f"problem(s). Mend them: {'; '.join(problems[:20])}"
         )
     return f"{len(families.patterns)} named, every other document is one of its own"
+
+
+def _pools(config: KnowledgeBase) -> str:
+    """Which ones, and who tells whether they are there: no task and no plain process can look one up."""
+    return (
+        f"{', '.join(sorted(config.own_pools))}, not looked up. `airflow pools list` says whether they are there, and "
+        "so does the task take_a_slot of the DAG housekeeping: tasks of a pool that is missing stay scheduled."
+    )
 
 
 def _uris(sources: dict[str, Source]) -> list[str]:

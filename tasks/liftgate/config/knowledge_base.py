@@ -64,6 +64,11 @@ class KnowledgeBase(Block):
     """For how long live may be behind its sources before that counts as stale."""
 
     @property
+    def own_pools(self) -> set[str]:
+        """The pools that somebody has to make: Airflow brings its default one."""
+        return {self.pool, self.models_pool} - {"default_pool"}
+
+    @property
     def watched_sources(self) -> list[str]:
         """The names of the sources that may be listed whenever somebody wants to know whether they changed."""
         return [block.name for block in self.ingestion.sources if block.list_on_event]

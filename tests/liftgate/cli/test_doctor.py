@@ -107,6 +107,17 @@ def test_server_that_answers_is_asked_for_the_base_model(kb: Any) -> None:
         assert what not in problems(check(settings, [kb.file]))
 
 
+def test_pools_are_named_with_who_tells_whether_they_are_there(kb: Any) -> None:
+    def said() -> list[str]:
+        return [one.said for one in check(kb.runtime.settings, [kb.file]) if one.what == f"{kb.file.name}: pools"]
+
+    assert said() == []
+    kb.write_settings(pool="light", models_pool="models")
+    (found,) = said()
+    assert found.startswith("light, models, not looked up. ")
+    assert "take_a_slot of the DAG housekeeping" in found
+
+
 def test_file_that_does_not_validate_is_one_finding(kb: Any) -> None:
     kb.write_settings(unknown=1)
     assert "no such setting" in problems(check(kb.runtime.settings, [kb.file]))[f"{kb.file.name}: settings"]
