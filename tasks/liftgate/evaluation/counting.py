@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from liftgate.database import queries
 from liftgate.errors import DocumentUnreadable, SourceError
 from liftgate.evaluation.plain_text import plain_text, quote_stands
-from liftgate.evaluation.questions import Question, standing
+from liftgate.evaluation.questions import Question, status
 from liftgate.fingerprints import content_hash, fingerprint
 from liftgate.manifest import Entry, entries
 from liftgate.releases.makeup import Makeup
@@ -50,7 +50,7 @@ def count_questions(
         quoted = [question.quote if stands[entry, question.quote] else "" for entry in present]
         missing: list[str | None] = [None] * (len(question.sources) - len(present))
         may_read = any(readers.get(uri, frozenset()) & set(question.groups) for uri in question.sources)
-        found = standing(question, [*quoted, *missing], may_read if question.sources else None)
+        found = status(question, [*quoted, *missing], may_read if question.sources else None)
         if found == "counts":
             counting.append(question)
         else:

@@ -17,7 +17,7 @@ from liftgate.evaluation.forms import Call
 from liftgate.evaluation.plain_text import quote_stands
 from liftgate.fingerprints import fingerprint
 
-Standing = Literal["counts", "needs_review", "document_deleted"]
+Status = Literal["counts", "needs_review", "document_deleted"]
 MOST_ERRORS_SHOWN = 50
 
 
@@ -98,7 +98,7 @@ def _told(question: Question) -> dict[str, Any]:
     return {name: value for name, value in asdict(question).items() if name not in later or value is not None}
 
 
-def standing(question: Question, texts: Sequence[str | None], asker_may_read: bool | None = None) -> Standing:
+def status(question: Question, texts: Sequence[str | None], asker_may_read: bool | None = None) -> Status:
     """Does a question count under today's sources?
 
     texts: for each of question.sources the plain text of the document now, None if it is deleted.

@@ -15,7 +15,7 @@ from liftgate.evaluation.questions import (
     digest,
     family_problems,
     read_questions,
-    standing,
+    status,
 )
 from liftgate.fingerprints import fingerprint
 
@@ -156,18 +156,18 @@ def test_digest_changes_with_a_question_and_not_with_the_order() -> None:
     ],
 )
 def test_question_counts_while_its_quote_stands_in_a_source(texts: list[str | None], expected: str) -> None:
-    assert standing(question(sources=("a.md", "b.md")[: len(texts)]), texts) == expected
+    assert status(question(sources=("a.md", "b.md")[: len(texts)]), texts) == expected
 
 
 def test_question_needs_review_once_access_makes_the_expected_answer_wrong() -> None:
     hidden = question(expected="refuse", why="hidden", quote="")
-    assert standing(hidden, ["text"], asker_may_read=False) == "counts"
-    assert standing(hidden, ["text"], asker_may_read=True) == "needs_review"
-    assert standing(question(), ["sixteen weeks"], asker_may_read=False) == "needs_review"
+    assert status(hidden, ["text"], asker_may_read=False) == "counts"
+    assert status(hidden, ["text"], asker_may_read=True) == "needs_review"
+    assert status(question(), ["sixteen weeks"], asker_may_read=False) == "needs_review"
 
 
 def test_question_about_nothing_in_the_corpus_always_counts() -> None:
-    assert standing(question(expected="refuse", why="absent", sources=(), quote=""), []) == "counts"
+    assert status(question(expected="refuse", why="absent", sources=(), quote=""), []) == "counts"
 
 
 def test_families_are_found_by_uri_and_glob(tmp_path: Path) -> None:
