@@ -35,6 +35,8 @@ class ModelServers:
     """Each is used up by one request, other than for the list of models."""
     models: dict[str, Callable[[str], str]] = field(default_factory=dict)
     """What answers, by the name that it is served under: from the last message to what is said."""
+    folders: dict[str, Callable[[str], str]] = field(default_factory=dict)
+    """What answers once it is loaded from a folder."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -76,6 +78,9 @@ class ModelServers:
             return Fault(200, _ranks(body))
         if path == "/v1/chat/completions":
             return self._said(body)
+        if path == "/v1/load_lora_adapter" and body["lora_path"] in self.folders:
+            self.models[body["lora_name"]] = self.folders[body["lora_path"]]
+            return Fault(200, f"Success: LoRA adapter '{body['lora_name']}' added successfully.")
         return Fault(404, "there is nothing here")
 
     def _said(self, body: dict[str, Any]) -> Fault:

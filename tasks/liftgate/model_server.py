@@ -53,7 +53,7 @@ class ModelServer:
 
     def get(self, path: str) -> Any:
         """The same as `post`, with nothing given."""
-        return self._patiently("GET", path, None)
+        return self._json(self._patiently("GET", path, None))
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The answer as JSON. What another try can help (429, 5xx, time-outs) is tried again, with longer waits.
@@ -61,9 +61,13 @@ class ModelServer:
         Raises ConfigurationError where the key is refused, ModelServerRefused where the request is, and
         ModelServerUnavailable after all tries, or where the server asks for a longer wait than a task should spend.
         """
-        return self._patiently("POST", path, body)
+        return self._json(self._patiently("POST", path, body))
 
-    def _patiently(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+    def tell(self, path: str, body: Mapping[str, Any]) -> None:
+        """The same where the answer says nothing beside that it was taken."""
+        self._patiently("POST", path, body)
+
+    def _patiently(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
         address = self.url.rstrip("/") + path
@@ -76,7 +80,7 @@ class ModelServer:
         )
         return patiently(self._once, method, address, body)
 
-    def _once(self, method: str, address: str, body: Mapping[str, Any] | None) -> Any:
+    def _once(self, method: str, address: str, body: Mapping[str, Any] | None) -> httpx.Response:
         import httpx
 
         try:
@@ -89,7 +93,7 @@ class ModelServer:
         except httpx.TransportError as error:
             raise ModelServerUnavailable(self._unavailable(f"{type(error).__name__}: {error}")) from error
         if answer.is_success:
-            return self._json(answer)
+            return answer
         raise self._refusal(answer)
 
     @cached_property

@@ -62,6 +62,9 @@ class Settings(Block):
     generator_adapter: str = "{name}-{digest}"
     """LIFTGATE_GENERATOR_ADAPTER: the name by which it serves an adapter. Its digest is part of it: a file's adapters
     all have one name, and answers of one must never be taken for another's."""
+    generator_adapters_dir: str | None = None
+    """LIFTGATE_GENERATOR_ADAPTERS_DIR: where that server finds adapters, as NAME/FOLDER, to load new ones while it runs
+    (vLLM with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True). Default: whoever runs it loads them."""
     model_server_timeout_seconds: float = Field(60, gt=0)
     """LIFTGATE_MODEL_SERVER_TIMEOUT_SECONDS: how long a request to one of these three may take."""
 

@@ -44,6 +44,11 @@ def require_base(manifest: dict[str, Any], model: str, models_dir: str, weights_
 
 def require_whole_adapter(adapter: AdapterPart, model: str, models_dir: str) -> None:
     """Refuse to answer with other files than the ones that were registered, or on another base model."""
+    require_base(require_files(adapter), model, models_dir)
+
+
+def require_files(adapter: AdapterPart) -> dict[str, Any]:
+    """The manifest of an adapter. Raises ArtifactCorrupt where its files are not the ones that were registered."""
     manifest = verified_manifest(adapter.uri)
     found = digest_of_files(manifest)
     if found != adapter.digest:
@@ -51,4 +56,4 @@ def require_whole_adapter(adapter: AdapterPart, model: str, models_dir: str) -> 
             f"Expected the files of adapter {adapter.digest} in {adapter.uri}, found those of {found}. "
             "Restore the folder, or train again."
         )
-    require_base(manifest, model, models_dir)
+    return manifest

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
+from liftgate.answering.adapter_files import require_files
 from liftgate.answering.generator import Answer, Request
 from liftgate.config.knowledge_base import KnowledgeBase
 from liftgate.errors import ConfigurationError, ModelServerRefused
@@ -52,16 +53,35 @@ class ServedModel:
     server: ModelServer
     name: str
     remedy: str
+    adapter: AdapterPart | None = None
+    folder: str | None = None
+    """Where the server can load the adapter from while it runs."""
 
     def require(self) -> None:
         """Look for it before it is asked: some servers answer with whatever they have, under any name.
 
-        Raises ModelServerRefused with the names of what is served.
+        One that is not there is loaded, if it can be. Raises ModelServerRefused with the names of what is served.
         """
         served = self._served()
+        if self.adapter and self.folder and self.name not in served:
+            require_files(self.adapter)
+            self._load(self.folder)
+            served = self._served()
         if self.name not in served:
             found = ", ".join(served) or "nothing"
             raise ModelServerRefused(f"Expected {self.server.url} to serve {self.name}, found {found}. {self.remedy}")
+
+    def _load(self, folder: str) -> None:
+        try:
+            self.server.tell("/load_lora_adapter", {"lora_name": self.name, "lora_path": folder})
+        except ModelServerRefused as error:
+            if self.name in self._served():  # another task was first
+                return
+            raise ModelServerRefused(
+                f"Expected {self.server.url} to load {folder} as {self.name}, found that it refused. {error} vLLM "
+                "needs --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True for it, and has to see that folder."
+            ) from error
+        print(f"{self.server.url} loaded {folder} as {self.name}.")
 
     def _served(self) -> list[str]:
         answer = self.server.get("/models")
@@ -78,13 +98,19 @@ def served_base(settings: Settings, model: str) -> ServedModel:
 
 
 def served_adapter(settings: Settings, adapter: AdapterPart) -> ServedModel:
-    """An adapter as the server of the settings names it."""
+    """An adapter as the server of the settings names it.
+
+    Example: /files/adapters/small/f00d, generator_adapters_dir /artifacts -> loaded from /artifacts/small/f00d
+    """
     name = settings.generator_adapter.format(name=adapter.name, digest=adapter.digest)
     remedy = (
         f"Load {adapter.uri} there under that name (vLLM: --lora-modules {name}=FOLDER, or POST /v1/load_lora_adapter) "
         "and clear this task, or set LIFTGATE_GENERATOR_ADAPTER to how adapters are named there."
     )
-    return ServedModel(ModelServer("generator", settings), name, remedy)
+    folder = settings.generator_adapters_dir and "/".join(
+        [settings.generator_adapters_dir.rstrip("/"), *adapter.uri.rstrip("/").split("/")[-2:]]
+    )
+    return ServedModel(ModelServer("generator", settings), name, remedy, adapter, folder)
 
 
 class OpenAIGenerator:

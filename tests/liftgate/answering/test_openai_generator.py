@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from trained_adapter import registered
 
 from liftgate import model_server
 from liftgate.answering import answer_questions, known_answers
-from liftgate.errors import ConfigurationError, ModelServerRefused, ModelServerUnavailable
+from liftgate.errors import ArtifactCorrupt, ConfigurationError, ModelServerRefused, ModelServerUnavailable
 from liftgate.evaluation.compare_answers import answer_with_baseline, answer_with_candidate, compare_answers
 from liftgate.evaluation.evaluate import evaluate
 from liftgate.local.models import SMOLLM2
@@ -93,6 +94,32 @@ def test_model_that_is_not_served_is_named_with_those_that_are_before_anything_i
     with pytest.raises(ModelServerRefused, match=expected):
         answer_questions(served(judged, servers), with_adapter(judged), ASKED)
     assert servers.chats == []
+
+
+def test_new_adapter_is_loaded_once_where_the_server_finds_it_if_its_files_are_the_registered_ones(
+    judged: Any, servers: ModelServers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, candidate = registered(judged)
+    makeup = judged.release(candidate).makeup
+    servers.folders["/loras/trained/one"] = schema
+    runtime = served(judged, servers, generator_adapters_dir="/loras/")
+    weights = Path(makeup.adapter.uri, "adapter_model.safetensors")
+    right = weights.read_bytes()
+    weights.write_bytes(b"others")
+    with pytest.raises(ArtifactCorrupt):
+        answer_questions(runtime, makeup, ASKED)
+    weights.write_bytes(right)
+    assert all(one.text for one in answer_questions(runtime, makeup, ASKED))
+    answer_questions(runtime, makeup, [Asked("When the topicba desk opens?", ("staff",))])
+    assert [path for path, _, _ in servers.asked].count("/v1/load_lora_adapter") == 1
+    assert f"loaded /loras/trained/one as small-{makeup.adapter.digest}" in capsys.readouterr().out
+
+
+def test_server_that_loads_no_adapter_says_what_it_takes(judged: Any, servers: ModelServers) -> None:
+    _, _, candidate = registered(judged)
+    runtime = served(judged, servers, generator_adapters_dir="/loras")
+    with pytest.raises(ModelServerRefused, match=r"load /loras/trained/one as .*404.*VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
+        answer_questions(runtime, judged.release(candidate).makeup, ASKED)
 
 
 def test_model_that_is_unloaded_meanwhile_is_named_too(judged: Any, servers: ModelServers) -> None:
