@@ -93,7 +93,7 @@ def _lists(source: Source) -> str:
     documents = sum(1 for _ in source.list())
     if not documents:
         raise ConfigurationError(
-            f"Expected documents in source {source.name}, found none. Check its path, prefix and `include`."
+            f"Expected documents in source {source.called}, found none. Check its path, prefix and `include`."
         )
     return f"{documents} documents"
 
