@@ -85,7 +85,8 @@ def _close(runtime: Runtime, run: Run, plan: Plan, target: Generation, where: Co
             digest=digest(entries(connection, where.id, target.generation), where),
             counts=canonical_json(counts),
         )
-    print(f"Generation {target.generation} of {run.kb} is closed: {counts}")
+    changed_nothing = "" if changed else ", and nothing changed: it holds what the one before it held"
+    print(f"Generation {target.generation} of {run.kb} is closed{changed_nothing}: {counts}")
     return counts
 
 

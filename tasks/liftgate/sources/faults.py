@@ -29,6 +29,11 @@ def is_of_code(block: SourceBlock, error: Exception) -> bool:
     return isinstance(error, _OF_CODE) and not type(block).__module__.startswith(_BUILT_IN)
 
 
+def without_links(error: Exception) -> str:
+    """What an error says, without the line in which httpx says where statuses are explained."""
+    return "\n".join(line for line in str(error).splitlines() if not line.startswith("For more information check:"))
+
+
 def require_sound(block: SourceBlock, listed: Any) -> None:
     """Raise KindFaulty for an entry that could not be stored here, where its kind is known."""
     if not isinstance(listed, Listed):

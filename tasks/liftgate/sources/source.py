@@ -11,7 +11,7 @@ from liftgate.config.access import Access
 from liftgate.config.sources import SourceBlock
 from liftgate.errors import LiftgateError, SourceError
 from liftgate.sources.connections import Connections
-from liftgate.sources.faults import is_of_code, kind_faulty, require_sound
+from liftgate.sources.faults import is_of_code, kind_faulty, require_sound, without_links
 from liftgate.sources.identity import Listed
 from liftgate.sources.patterns import path_pattern
 from liftgate.sources.words import GroupRules
@@ -115,6 +115,6 @@ class Source:
             print_exception(error)
             return kind_faulty(self._block, method, expected, f"{type(error).__name__}: {error}")
         return SourceError(
-            f"Expected source {self.called} to {asked}, found {type(error).__name__}: {error}. "
+            f"Expected source {self.called} to {asked}, found {type(error).__name__}: {without_links(error)}. "
             "Check its address, path and credentials."
         )

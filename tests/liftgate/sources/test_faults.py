@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from source_servers import send, web_server
 
 from liftgate.config.access import Access
 from liftgate.errors import KindFaulty, SourceError
@@ -116,3 +117,12 @@ def test_a_document_on_which_the_code_fails_is_asked_for_once_and_quarantined(
     (row,) = kb.query("SELECT reason FROM quarantine WHERE kb = %s", kb.name)
     assert f"Expected read of source documents ({file}) to return bytes of a.md, found KeyError" in row["reason"]
     assert type(run.config.ingestion.sources[0].open({}.__getitem__)).reads == 2  # type: ignore[attr-defined]
+
+
+def test_what_httpx_says_of_a_status_is_told_without_its_link(kind: Kind) -> None:
+    with web_server() as web:
+        web.special["/a"] = lambda handler: send(handler, 403, b"")
+        code = f"import httpx; return httpx.get({web.url + '/a'!r}).raise_for_status().content"
+        with pytest.raises(SourceError, match="found HTTPStatusError: Client error '403 Forbidden'") as told:
+            source(kind(read=code)).read("a.md", "1")
+    assert "\n" not in str(told.value)
