@@ -453,10 +453,13 @@ CREATE TABLE public.said_groups (
     uri text NOT NULL,
     version_hint text NOT NULL,
     groups text[],
-    problem text
+    problem text,
+    reading text DEFAULT ''::text NOT NULL
 );
 
 COMMENT ON TABLE public.said_groups IS 'What that version of a document or sidecar says; groups are null where it says nothing. With a problem, nobody may read.';
+
+COMMENT ON COLUMN public.said_groups.reading IS 'Fingerprint of the way in which it was read: our own version of it, and the settings.';
 
 CREATE TABLE public.told (
     kb text NOT NULL,

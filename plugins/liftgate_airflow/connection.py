@@ -188,5 +188,5 @@ def source_connection(conn_id: str) -> SourceConnection:
         raise ConfigurationError(
             f"Expected the Airflow connection {conn_id}, found none. Make it, or correct `conn_id`."
         ) from error
-    given = {name: getattr(found, name) or "" for name in ("host", "login", "password", "schema")}
+    given = {name: getattr(found, name) or "" for name in ("host", "login", "password", "schema", "conn_type")}
     return SourceConnection(**given, port=found.port, extra=found.extra_dejson)

@@ -30,7 +30,9 @@ RETRIES: dict[str, Any] = {
                     f"liftgate.errors.{name}"
                     for name in (
                         "ConfigurationError",
+                        "KindFaulty",
                         "BrakeApplied",
+                        "SourceGaveNothing",
                         "TurnLost",
                         "ModelServerRefused",
                         "ValidationFailed",

@@ -68,6 +68,16 @@ SELECT (SELECT count(*) FROM plan_items WHERE plan_id = :plan_id AND (outcome ->
           JOIN listed_documents l ON l.serial = p.serial AND (l.source, l.uri) = (i.source, i.uri)
          WHERE i.plan_id = :plan_id AND l.opened);
 
+-- name: silent_sources(plan_id, least)
+-- Sources that gave no document of a plan and refused at least so many, with the reason of the first.
+SELECT i.source, count(*) AS documents, (array_agg(q.reason ORDER BY i.uri))[1] AS reason
+  FROM plan_items i JOIN plans p ON p.id = i.plan_id
+  LEFT JOIN quarantine q ON (q.kb, q.source, q.uri) = (p.kb, i.source, i.uri)
+ WHERE i.plan_id = :plan_id AND i.outcome ->> 'given' IS NOT NULL
+ GROUP BY i.source
+HAVING count(*) >= :least AND NOT bool_or((i.outcome ->> 'given')::bool)
+ ORDER BY i.source;
+
 -- name: embedded_for(plan_id)$
 -- How many texts went through the embedder for a plan.
 SELECT count(*) FROM embeddings WHERE plan_id = :plan_id;

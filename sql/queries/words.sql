@@ -7,35 +7,36 @@ VALUES (:serial, :source, :uri, :version_hint, :size_bytes);
 -- As if they had not been listed, so that their access stays as it is.
 DELETE FROM listed_documents WHERE serial = :serial AND source = :source AND uri = :uri;
 
--- name: unknown_words(kb, serial, endings, after_source, after_uri, most)
--- Sidecars, and undecided documents with one of these endings, in versions that nobody has opened for their groups.
+-- name: unknown_words(kb, serial, reading, endings, after_source, after_uri, most)
+-- Sidecars, and undecided documents with one of these endings, in versions that nobody has read so for their groups.
 SELECT asked.* FROM (
     SELECT source, uri, version_hint, size_bytes, true AS sidecar FROM listed_sidecars WHERE serial = :serial
      UNION ALL
     SELECT source, uri, version_hint, size_bytes, false FROM listed_documents
      WHERE serial = :serial AND undecided AND lower(uri) LIKE ANY(:endings)) asked
-  LEFT JOIN said_groups said ON said.kb = :kb
+  LEFT JOIN said_groups said ON said.kb = :kb AND said.reading = :reading
         AND (said.source, said.uri, said.version_hint) = (asked.source, asked.uri, asked.version_hint)
  WHERE said.uri IS NULL AND (asked.source, asked.uri) > (:after_source, :after_uri)
  ORDER BY asked.source, asked.uri LIMIT :most;
 
 -- name: remember_words*!
 -- What a version of a document or sidecar says.
-INSERT INTO said_groups (kb, source, uri, version_hint, groups, problem)
-VALUES (:kb, :source, :uri, :version_hint, :groups, :problem)
+INSERT INTO said_groups (kb, source, uri, version_hint, reading, groups, problem)
+VALUES (:kb, :source, :uri, :version_hint, :reading, :groups, :problem)
     ON CONFLICT (kb, source, uri) DO UPDATE
-   SET version_hint = excluded.version_hint, groups = excluded.groups, problem = excluded.problem;
+   SET version_hint = excluded.version_hint, reading = excluded.reading, groups = excluded.groups,
+       problem = excluded.problem;
 
--- name: undecided_documents(kb, serial, suffix, after_source, after_uri, most)
+-- name: undecided_documents(kb, serial, reading, suffix, after_source, after_uri, most)
 -- Undecided documents with what they and their sidecars say; `..._known` is false where nobody could find out.
 SELECT d.source, d.uri, d.source_groups, s.uri IS NOT NULL AS has_sidecar,
        beside.uri IS NOT NULL AS sidecar_known, beside.groups AS sidecar_groups, beside.problem AS sidecar_problem,
        own.uri IS NOT NULL AS own_known, own.groups AS own_groups, own.problem AS own_problem
   FROM listed_documents d
   LEFT JOIN listed_sidecars s ON s.serial = d.serial AND (s.source, s.uri) = (d.source, d.uri || :suffix)
-  LEFT JOIN said_groups beside ON beside.kb = :kb
+  LEFT JOIN said_groups beside ON beside.kb = :kb AND beside.reading = :reading
         AND (beside.source, beside.uri, beside.version_hint) = (s.source, s.uri, s.version_hint)
-  LEFT JOIN said_groups own ON own.kb = :kb
+  LEFT JOIN said_groups own ON own.kb = :kb AND own.reading = :reading
         AND (own.source, own.uri, own.version_hint) = (d.source, d.uri, d.version_hint)
  WHERE d.serial = :serial AND d.undecided AND (d.source, d.uri) > (:after_source, :after_uri)
  ORDER BY d.source, d.uri LIMIT :most;
@@ -54,8 +55,8 @@ DELETE FROM said_groups said WHERE kb = :kb
 
 -- name: copy_words(kb, of)!
 -- Let a dry run know what documents said, without touching what runs know.
-INSERT INTO said_groups (kb, source, uri, version_hint, groups, problem)
-SELECT :kb, source, uri, version_hint, groups, problem FROM said_groups WHERE kb = :of;
+INSERT INTO said_groups (kb, source, uri, version_hint, reading, groups, problem)
+SELECT :kb, source, uri, version_hint, reading, groups, problem FROM said_groups WHERE kb = :of;
 
 -- name: forget_asides(prefix, kb)!
 -- Delete what a dry run wrote down, and what others left behind that were killed on the day before or earlier.

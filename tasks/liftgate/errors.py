@@ -4,8 +4,10 @@
     +-- ConfigurationError          a setting or a YAML file; retrying cannot help
     +-- SourceError                 a source could not be listed or read; worth a retry
     |   +-- DocumentChanged         the document is no longer the one that was listed
+    |   +-- KindFaulty              the code of its kind is wrong; retrying cannot help
     +-- DocumentUnreadable          a parser refused a document; it waits for a new version
     +-- BrakeApplied                a run was stopped before it touched index or manifest
+    |   +-- SourceGaveNothing       a source lists documents and gives none of them; no generation was closed
     +-- TurnLost                    another run writes now, or this run's plan is no longer the open one
     +-- IndexDiffers                the rows in the index are not the rows of the plan
     +-- IndexUnavailable            the index server did not answer; worth a retry
@@ -49,12 +51,20 @@ class DocumentChanged(SourceError):
     """The document is no longer the one that was listed. The next run lists it again."""
 
 
+class KindFaulty(SourceError):
+    """The code of a kind of source is wrong. Mend the kind; liftgate.testing.source_contract checks it."""
+
+
 class DocumentUnreadable(LiftgateError):
     """A parser refused the document. It is quarantined until its source or the parser changes."""
 
 
 class BrakeApplied(LiftgateError):
     """The run was stopped before it touched the index."""
+
+
+class SourceGaveNothing(BrakeApplied):
+    """A source gave none of the documents that it listed. No generation was closed; readers see what they saw."""
 
 
 class TurnLost(LiftgateError):

@@ -9,7 +9,7 @@ from itertools import islice
 from liftgate.config.access import Access
 from liftgate.config.parsing import Parsing
 from liftgate.config.sources import SourceBlock
-from liftgate.errors import ConfigurationError, DocumentChanged, DocumentUnreadable, SourceError
+from liftgate.errors import ConfigurationError, DocumentChanged, DocumentUnreadable, KindFaulty, SourceError
 from liftgate.parsing.document import mime_type
 from liftgate.sources.connections import Connection, Connections, connection_from_environment
 from liftgate.sources.identity import Listed
@@ -59,7 +59,7 @@ def _survives_being_stored(block: SourceBlock) -> None:
 def _lists_soundly(reader: Source) -> dict[str, Listed]:
     entries = list(reader.list())
     found = {listed.uri: listed for listed in entries}
-    assert entries, "expected some documents in the source to try it with, found none"
+    assert entries, f"expected some documents in the source {reader.called} to try it with, found none"
     twice = sorted(uri for uri, times in Counter(listed.uri for listed in entries).items() if times > 1)
     assert not twice, f"expected every uri once, found twice: {', '.join(twice)}"
     for listed in entries:
@@ -89,7 +89,6 @@ def _reads_what_was_listed(reader: Source, listed: Listed) -> tuple[str, bytes] 
             f"expected version {listed.version_hint} of {listed.uri} as it was just listed, found: {error} If somebody "
             "changed it meanwhile, run this again; otherwise list and read tell versions differently"
         ) from error
-    assert isinstance(data, bytes), f"expected bytes of {listed.uri}, found {type(data).__name__}"
     sizes = (0, len(data))
     assert listed.size_bytes in sizes, f"expected {len(data)} bytes listed of {listed.uri}, found {listed.size_bytes}"
     return listed.uri, data
@@ -135,8 +134,10 @@ def _difference(reader: Source, before: dict[str, Listed]) -> list[Listed]:
 
 
 def _read(reader: Source, uri: str, version_hint: str) -> bytes | None:
-    """None where it is refused."""
+    """None where it is refused. Code that fails over what is not there does not refuse it: that is told as it is."""
     try:
         return reader.read(uri, version_hint)
+    except KindFaulty:
+        raise
     except (SourceError, DocumentUnreadable):
         return None

@@ -9,10 +9,12 @@ import pytest
 
 from liftgate.errors import ConfigurationError
 from liftgate.settings import Settings
+from liftgate.sources.connections import connection_from_environment
 from liftgate_airflow.connection import (
     async_runtime_from_connection,
     database_in_api_server,
     runtime_from_connection,
+    source_connection,
 )
 
 DATABASE = {"conn_type": "postgres", "host": "db", "schema": "liftgate", "login": "ada", "password": "p@ss/word"}
@@ -81,3 +83,12 @@ def test_a_trigger_and_the_api_server_need_the_address_of_the_database_alone(mon
     expected = "postgresql://ada:p%40ss%2Fword@db/liftgate?sslmode=require"
     assert database_in_api_server().url == expected
     assert asyncio.run(async_runtime_from_connection()).settings.database_url == expected
+
+
+@pytest.mark.parametrize("value", ["https://reader:p@docs.example.com/wiki", {"conn_type": "https", "schema": "wiki"}])
+def test_a_source_finds_its_address_in_a_connection_of_airflow(
+    value: str | dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = value if isinstance(value, str) else json.dumps({"host": "docs.example.com", **value})
+    monkeypatch.setenv("AIRFLOW_CONN_DOCS", given)
+    assert source_connection("docs").url == connection_from_environment("docs").url == "https://docs.example.com/wiki"

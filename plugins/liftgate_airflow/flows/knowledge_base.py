@@ -37,7 +37,8 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     - **stop_if_nothing_to_do** ends the run in success where sources and verdict are as they were.
     - **index_changes** parses, chunks, embeds and writes one batch of the plan each. Unreadable documents are
       quarantined and keep their last good rows.
-    - **close_generation** compares the rows in the index with the plan, and closes the generation.
+    - **close_generation** compares the rows in the index with the plan, and closes the generation. It stops here if a
+      source gave none of the documents that it lists.
     - **validate_chunks** holds the chunks to the expectation suite.
     - **propose_candidate** gives the candidate a number; it ends the run in success if the candidate is what is live.
     - **retrieve_for_questions** runs the golden questions on the candidate and on what it is compared with.
@@ -52,8 +53,9 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
 
     - *plan_changes* red: read the counts. If they are right, trigger a run with the param that the message names.
       If not, mend the source, then clear *list_sources* and what is downstream.
-    - *index_changes*, *close_generation* red: clear the task with what is downstream. If it says that the turn was
-      lost, clear *plan_changes* and what is downstream.
+    - *close_generation* red because a source gave nothing: mend its credentials, then trigger a run.
+    - *index_changes*, *close_generation* red otherwise: clear the task with what is downstream. If it says that the
+      turn was lost, clear *plan_changes* and what is downstream.
     - *validate_chunks* red: its report is named in the log. Mend documents or parsing; the next run plans anew.
     - *reject* or *hold* green: the log gives the sentence that decided. *Browse, Liftgate* has the rest with every
       interval and the questions that changed, `liftgate releases show <name> N` as a table.
@@ -80,7 +82,11 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
             )()
             index_changes = step("liftgate.indexing.index_changes", "batch", pool=models, named_by=NAME_OF_BATCH)
             indexed = index_changes.expand(batch=plan)
-            closed = step("liftgate.indexing.close_generation", then=telling.after_closing)()
+            closed = step(
+                "liftgate.indexing.close_generation",
+                then=telling.after_closing,
+                on_failure_callback=telling.on_brake,
+            )()
             released = step("liftgate.turns.release_turn")().as_teardown(setups=turn)
         with _group("judge", "Measure the candidate against what is live."):
             valid = step("liftgate.validation.steps.validate_chunks", pool=models)()

@@ -55,8 +55,9 @@ def configuration_checks(
 
 def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: dict[str, Source]) -> Iterator[Check]:
     ingestion = config.ingestion
+    listed: dict[str, list[str]] = {}
     for name, source in sources.items():
-        yield f"source {name}", lambda source=source: _lists(source)  # type: ignore[misc]
+        yield f"source {name}", lambda source=source: _lists(source, listed)  # type: ignore[misc]
     yield "embedder", lambda: _embedder(settings, ingestion)
     yield "index", lambda: _index(settings, ingestion)
     yield "reranker", lambda: _reranker(settings, ingestion.retrieval_defaults)
@@ -65,7 +66,7 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: d
         yield "server that answers", lambda: _answering(settings, config)
     yield "prompt", lambda: f"version {read_prompt(config.answers.prompt).version}"
     yield "questions", lambda: _questions(config)
-    yield "families", lambda: _families(config, sources)
+    yield "families", lambda: _families(config, listed)
     if config.own_pools:
         yield "pools", lambda: _pools(config)
 
@@ -91,13 +92,14 @@ def _refuse(error: ConfigurationError) -> str:
     raise error
 
 
-def _lists(source: Source) -> str:
-    documents = sum(1 for _ in source.list())
-    if not documents:
+def _lists(source: Source, listed: dict[str, list[str]]) -> str:
+    """Leaves the uris for the check of families: one that cannot be listed is one problem, and asked once."""
+    listed[source.name] = [one.uri for one in source.list()]
+    if not listed[source.name]:
         raise ConfigurationError(
-            f"Expected documents in source {source.name}, found none. Check its path, prefix and `include`."
+            f"Expected documents in source {source.called}, found none. Check its path, prefix and `include`."
         )
-    return f"{documents} documents"
+    return f"{len(listed[source.name])} documents"
 
 
 def _embedder(settings: Settings, ingestion: Ingestion) -> str:
@@ -153,16 +155,18 @@ def _questions(config: KnowledgeBase) -> str:
     return f"{len(questions)}, of them {refusals} to be refused, {answers} also for generated answers"
 
 
-def _families(config: KnowledgeBase, sources: dict[str, Source]) -> str:
-    families = read_families(config.questions.families)
+def _families(config: KnowledgeBase, listed: dict[str, list[str]]) -> str:
+    families, uris = read_families(config.questions.families), [uri for found in listed.values() for uri in found]
     problems = family_problems(read_questions(config.questions.file), families)
-    problems += [f"{claim} are in more than one family; keep one" for claim in families.claimed_twice(_uris(sources))]
+    problems += [f"{claim} are in more than one family; keep one" for claim in families.claimed_twice(uris)]
     if problems:
         raise ConfigurationError(
             f"Expected every document in one family and every question to name its own, found {len(problems)} "
             f"problem(s). Mend them: {'; '.join(problems[:20])}"
         )
-    return f"{len(families.patterns)} named, every other document is one of its own"
+    missing = sorted({block.name for block in config.ingestion.sources} - listed.keys())
+    but = f"; not compared with what {', '.join(missing)} would list" if missing else ""
+    return f"{len(families.patterns)} named, every other document is one of its own{but}"
 
 
 def _pools(config: KnowledgeBase) -> str:
@@ -171,10 +175,6 @@ def _pools(config: KnowledgeBase) -> str:
         f"{', '.join(sorted(config.own_pools))}, not looked up. `airflow pools list` says whether they are there, and "
         "so does the task take_a_slot of the DAG housekeeping: tasks of a pool that is missing stay scheduled."
     )
-
-
-def _uris(sources: dict[str, Source]) -> list[str]:
-    return [listed.uri for source in sources.values() for listed in source.list()]
 
 
 def _tokenizer(model: str, models_dir: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from liftgate.access import apply_newer_than
 from liftgate.comparing import compare_ids
 from liftgate.database import Connection, queries
-from liftgate.errors import IndexDiffers, TurnLost
+from liftgate.errors import IndexDiffers, SourceGaveNothing, TurnLost
 from liftgate.fingerprints import canonical_json
 from liftgate.generations import Collection, Generation, collection, generation
 from liftgate.manifest import digest, entries
@@ -18,11 +18,15 @@ from liftgate.turns import renew_turn, require_turn
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
 
+LEAST_REFUSED = 3
+"""Fewer documents that cannot be read are no sign of a source that gives nothing."""
+
 
 def close_generation(runtime: Runtime, run: Run) -> dict[str, Any]:
     """Compare the set of ids in the index with the manifest's and close the generation. Returns its counts.
 
-    A generation that is closed already is compared again and not written. Raises IndexDiffers on any difference.
+    A generation that is closed already is compared again and not written. Raises IndexDiffers on any difference, and
+    SourceGaveNothing where a source lists its documents and gives none.
     """
     with runtime.database.transaction() as connection:
         plan = newest_plan(connection, run.kb, run.run_id)
@@ -33,9 +37,31 @@ def close_generation(runtime: Runtime, run: Run) -> dict[str, Any]:
         return target.counts
     if target.run_id != run.run_id:
         raise TurnLost(f"Expected generation {target.generation} to be written by {run.run_id}, found {target.run_id}.")
+    _require_sources_that_give(runtime, run, plan)
     apply_newer_than(runtime, run.kb, plan.serial)
     compare_ids(runtime, where, target.generation)
     return _close(runtime, run, plan, target, where)
+
+
+def _require_sources_that_give(runtime: Runtime, run: Run, plan: Plan) -> None:
+    """Raise SourceGaveNothing where a source refused every document of it that the plan opened, in whatever batch.
+
+    One or two may have a fault of their own (rights, a name), and are quarantined as among others that can be read.
+    Of three and more it is the source's: a role that may list and not read, a key that expired. A document that moved
+    on since it was listed, or that no parser takes, says nothing against its source.
+    """
+    with runtime.database.transaction() as connection:
+        silent = list(queries().silent_sources(connection, plan_id=plan.id, least=LEAST_REFUSED))
+        if silent:
+            found = [f"source {row['source']}: none of {row['documents']}, first {row['reason']}" for row in silent]
+            reason = (
+                f"Expected the sources of {run.kb} to give the documents that they list, found of {'; '.join(found)} "
+                "All are in quarantine; nothing of the index changed. Mend the source, or leave out by `include` what "
+                "cannot be read, then start a new run, or clear list_sources and downstream."
+            )
+            queries().note_stopped_by(connection, run_id=run.run_id, reason=reason)
+    if silent:
+        raise SourceGaveNothing(reason)
 
 
 def _close(runtime: Runtime, run: Run, plan: Plan, target: Generation, where: Collection) -> dict[str, Any]:
@@ -59,7 +85,8 @@ def _close(runtime: Runtime, run: Run, plan: Plan, target: Generation, where: Co
             digest=digest(entries(connection, where.id, target.generation), where),
             counts=canonical_json(counts),
         )
-    print(f"Generation {target.generation} of {run.kb} is closed: {counts}")
+    changed_nothing = "" if changed else ", and nothing changed: it holds what the one before it held"
+    print(f"Generation {target.generation} of {run.kb} is closed{changed_nothing}: {counts}")
     return counts
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from liftgate.chunking import Piece
 from liftgate.database import Connection
-from liftgate.errors import DocumentChanged, DocumentUnreadable, SourceError
+from liftgate.errors import DocumentChanged, DocumentUnreadable, KindFaulty, LiftgateError, SourceError
 from liftgate.fingerprints import content_hash
 from liftgate.index import VectorIndex
 from liftgate.manifest import Entry, entry_of, twin_of
@@ -57,6 +57,8 @@ class Prepared:
     entry: Entry | None = None
     pieces: list[Piece] = field(default_factory=list)
     opened: bool = False
+    given: bool | None = None
+    """Whether its source gave its bytes. None: it was not asked for, or it has moved on since it was listed."""
     quarantine: Quarantine | None = None
 
 
@@ -103,22 +105,28 @@ class Preparer:
         return Prepared(document, "taken_back" if base else "moved", base, listing, entry=entry, pieces=pieces)
 
     def _open(self, document: Document, base: Entry | None, listing: Listing) -> Prepared:
+        opened, given = Prepared(document, "new", base, listing, opened=True), None
         try:
             require_size(listing.size_bytes, document.uri, self._run.config.ingestion.parsing)
             data = _read(self._sources[document.source], document.uri, listing.version_hint)
-            version = content_hash(data)
+            version, given = content_hash(data), True
             if base and self._is_current(base, version) and not self._run.scope.forced:
-                return Prepared(document, "touched", base, listing, keeps=True, opened=True)
+                return replace(opened, outcome="touched", keeps=True, given=True)
             pieces = pieces_of(self._run.config, document.uri, data)
         except (SourceError, DocumentUnreadable) as error:
-            kind = "parse" if isinstance(error, DocumentUnreadable) else "read"
-            reason = Quarantine(kind, self._fingerprints["parser"], str(error))
-            return Prepared(document, "quarantined", base, listing, keeps=True, opened=True, quarantine=reason)
+            return self._set_aside(opened, error, given)
         if base and self._is_current(base, version) and self._same_pieces(document, pieces):
-            return Prepared(document, "unchanged", base, listing, keeps=True, opened=True)
+            return replace(opened, outcome="unchanged", keeps=True, given=True)
         entry = self._entry(document, version, listing, pieces)
-        outcome = "changed" if base else "new"
-        return Prepared(document, outcome, base, listing, entry=entry, pieces=pieces, opened=True)
+        return replace(opened, outcome="changed" if base else "new", entry=entry, pieces=pieces, given=True)
+
+    def _set_aside(self, opened: Prepared, error: LiftgateError, given: bool | None) -> Prepared:
+        """Quarantine it with its reason. A source that refused it is not one whose document moved on meanwhile."""
+        refused = isinstance(error, SourceError) and not isinstance(error, DocumentChanged)
+        kind = "parse" if isinstance(error, DocumentUnreadable) else "read"
+        reason = Quarantine(kind, self._fingerprints["parser"], str(error))
+        aside = replace(opened, outcome="quarantined", keeps=True, quarantine=reason)
+        return replace(aside, given=False if refused else given)
 
     def _is_current(self, base: Entry, version: str) -> bool:
         wanted = (version, self._fingerprints["parser"], self._fingerprints["chunker"])
@@ -148,7 +156,7 @@ def _read(source: Source, uri: str, version_hint: str) -> bytes:
     for attempt in range(1, READ_ATTEMPTS):
         try:
             return source.read(uri, version_hint)
-        except DocumentChanged:
+        except (DocumentChanged, KindFaulty):
             raise
         except SourceError as error:
             print(f"Reading {uri}, attempt {attempt} of {READ_ATTEMPTS}: {error}")

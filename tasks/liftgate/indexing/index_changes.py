@@ -34,7 +34,8 @@ def index_changes(runtime: Runtime, run: Run, batch: int) -> dict[str, int]:
         where = collection(connection, target.collection_id)
         items = list(queries().items_of_batch(connection, plan_id=plan.id, batch=batch))
     if plan.kind != "index" or target.state != "open":
-        print(f"Nothing to write: the plan is of kind {plan.kind}, generation {target.generation} is {target.state}.")
+        why = "is written already" if plan.kind == "index" else "holds what the sources hold; it is only judged again"
+        print(f"Nothing to write: generation {target.generation} {why}.")
         return {}
     _require_own(run, target)
     return _work_off(runtime, run, where, plan, items)

@@ -42,12 +42,13 @@ def write_documents(runtime: Runtime, turn: Turn, where: Collection, plan: Plan,
         for one in prepared:
             _write_manifest(connection, where, plan, one)
             _settle(connection, index, plan, one)
+            outcome = {"outcome": one.outcome, "opened": int(one.opened), "chunks": len(one.pieces), "given": one.given}
             queries().note_outcome(
                 connection,
                 plan_id=plan.id,
                 source=one.document.source,
                 uri=one.document.uri,
-                outcome=canonical_json({"outcome": one.outcome, "opened": int(one.opened), "chunks": len(one.pieces)}),
+                outcome=canonical_json(outcome),
             )
 
 

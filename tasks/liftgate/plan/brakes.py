@@ -20,6 +20,8 @@ class Workload:
     tokens: int
     widenings: int
     first: bool
+    unsized: int = 0
+    """Documents to open of which nobody knows how many tokens they have, since their source tells no size."""
     emptied: tuple[str, ...] = ()
     """Sources of several that list nothing, while documents of them are indexed."""
 
@@ -94,4 +96,12 @@ def cost_sentence(run: Run, workload: Workload) -> str:
     """What a plan would open and embed, and the price of that where one is configured."""
     price = run.config.brakes.price_per_million_tokens * workload.tokens / 1_000_000
     priced = f", {price:.2f} at the configured price" if price else ""
-    return f"This run would open {workload.opened} documents and embed about {workload.tokens:,} tokens{priced}."
+    return f"This run would open {workload.opened} documents and embed {_tokens(workload, priced)}."
+
+
+def _tokens(workload: Workload, priced: str) -> str:
+    """Example: about 1,200 tokens, 0.12 at the configured price, and those of 2 documents of which no size is told"""
+    known, of = f"about {workload.tokens:,} tokens{priced}", f"{workload.unsized} documents of which no size is told"
+    if not workload.unsized:
+        return known
+    return f"{known}, and those of {of}" if workload.tokens else f"an unknown number of tokens: those of {of}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from liftgate.database import queries
 from liftgate.errors import BrakeApplied, SourceError
+from liftgate.news import NAMED_DOCUMENTS
 from liftgate.plan.brakes import Workload, cost_sentence, require_within_brakes
 from liftgate.plan.plan_changes import decide_work
 from liftgate.plan.storing import kind_of
@@ -46,22 +47,27 @@ class Forecast:
     """Why there is nothing to do."""
     brake: str | None
     """What would stop the run, and how to let it pass once."""
-    quarantined: int
-    """Documents that are set aside today."""
+    quarantined: tuple[str, ...]
+    """Documents that are set aside today, with their reasons."""
 
     def counts(self) -> list[tuple[str, int, str]]:
         """Documents by what becomes of them, with what that means."""
         return [
             *((change, self.changes.get(change, 0), meaning) for change, meaning in MEANING.items()),
             ("wider", self.workload.widenings, "become readable by more groups"),
-            ("quarantined", self.quarantined, "set aside by earlier runs, with a reason"),
+            ("quarantined", len(self.quarantined), "set aside by earlier runs, with a reason"),
         ]
 
     def verdict(self) -> list[str]:
         """What a run would come to, in sentences."""
         costs = [self.cost, "Texts that were embedded before cost nothing again."] if self.kind == "index" else []
         brake = f"It would be stopped:\n{self.brake}" if self.brake else "No brake would hold it."
-        return [KINDS[self.kind] + (f": {self.reason}" if self.reason else ""), *costs, brake]
+        return [KINDS[self.kind] + (f": {self.reason}" if self.reason else ""), *costs, brake, *self._set_aside()]
+
+    def _set_aside(self) -> list[str]:
+        named, more = self.quarantined[:NAMED_DOCUMENTS], len(self.quarantined) - NAMED_DOCUMENTS
+        title = ["Set aside by earlier runs:"] if named else []
+        return [*title, *named, *([f"and {more} more"] if more > 0 else [])]
 
 
 def stop_if_dry_run(runtime: Runtime, run: Run) -> bool:
@@ -114,7 +120,8 @@ def _forecast(runtime: Runtime, run: Run, listing: dict[str, Any]) -> Forecast:
     decision = decide_work(runtime, run, listing)
     with runtime.database.transaction() as connection:
         kind, reason = kind_of(runtime, connection, run, decision)
-        quarantined = len(list(queries().quarantined(connection, kb=run.kb)))
+        aside = queries().quarantined(connection, kb=run.kb)
+        quarantined = tuple(f"{row['uri']} of source {row['source']}: {row['reason']}" for row in aside)
     unchanged = decision.workload.listed - decision.workload.opened
     return Forecast(
         kind=kind,

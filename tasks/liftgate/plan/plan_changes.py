@@ -121,6 +121,7 @@ def _workload(
         removals=len(work) - len(present),
         opened=len(to_open),
         tokens=tokens_of(to_open),
+        unsized=sum(row["tokens"] is None and not row["size_bytes"] for row in to_open),
         widenings=widenings,
         first=first,
         emptied=tuple(name for name in names if name in indexed and name not in listed),

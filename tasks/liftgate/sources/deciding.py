@@ -17,6 +17,7 @@ from liftgate.sources.words import (
     SIDECAR_SUFFIX,
     GroupRules,
     Words,
+    reading,
     words_of_document,
     words_of_sidecar,
 )
@@ -54,12 +55,13 @@ def _ask(runtime: Runtime, run: Run, serial: int, sources: dict[str, Source]) ->
     endings = [f"%{ending}" for ending in FRONT_MATTER_ENDINGS] if asks_documents else []
     most_bytes = run.config.ingestion.parsing.max_document_bytes
     failing: dict[str, float] = defaultdict(float)
-    for rows in _pages(runtime, "unknown_words", kb=run.kb, serial=serial, endings=endings):
+    of = {"kb": run.kb, "reading": reading(run.config.access)}
+    for rows in _pages(runtime, "unknown_words", serial=serial, endings=endings, **of):
         found = []
         for row in rows:
             if words := _answer(sources[row["source"]], row, most_bytes, failing):
                 groups = None if words.groups is None else list(words.groups)
-                found.append({**row, "kb": run.kb, "groups": groups, "problem": words.problem})
+                found.append({**row, **of, "groups": groups, "problem": words.problem})
         with runtime.database.transaction() as connection:
             queries().remember_words(connection, found)
 
@@ -92,7 +94,8 @@ def _words(source: Source, row: dict[str, Any], most_bytes: int) -> Words | None
 
 def _decide(runtime: Runtime, run: Run, serial: int, whole: bool) -> None:
     rules, order = GroupRules(run.config.access), run.config.access.groups_from
-    for rows in _pages(runtime, "undecided_documents", kb=run.kb, serial=serial, suffix=SIDECAR_SUFFIX):
+    of = {"kb": run.kb, "reading": reading(run.config.access), "suffix": SIDECAR_SUFFIX}
+    for rows in _pages(runtime, "undecided_documents", serial=serial, **of):
         decided, forgotten = [], []
         for row in rows:
             words = {origin: said for origin, said in _said(row, whole).items() if origin in order}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from traceback import print_exception
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from liftgate.config.access import Access
 from liftgate.config.sources import SourceBlock
 from liftgate.errors import LiftgateError, SourceError
 from liftgate.sources.connections import Connections
+from liftgate.sources.faults import is_of_code, kind_faulty, require_sound, without_links
 from liftgate.sources.identity import Listed
 from liftgate.sources.patterns import path_pattern
 from liftgate.sources.words import GroupRules
@@ -37,9 +38,6 @@ class Looks(Protocol):
         ...
 
 
-_STORABLE = re.compile(r"[^\0\ud800-\udfff]*").fullmatch
-
-
 class ListingEntry(NamedTuple):
     """An entry of a listing. Undecided: its groups are those of the source alone, for now."""
 
@@ -53,6 +51,7 @@ class Source:
 
     def __init__(self, block: SourceBlock, access: Access, connections: Connections):
         self.name = block.name
+        self.called = f"{block.name} ({block.type or type(block).__name__})"
         self._block = block
         self._connections = connections
         self._reader: Reader | None = None
@@ -65,28 +64,35 @@ class Source:
 
     def entries(self, uris: Collection[str] | None = None) -> Iterator[ListingEntry]:
         """The same, with the sidecars, and with what is decided of who may read. Given `uris`, those alone."""
-        try:
-            for listed in self._listed(uris):
-                self._require_sound(listed)
-                if self._groups.is_sidecar(listed.uri):
-                    yield ListingEntry(replace(listed, groups=()), sidecar=True)
-                elif any(pattern.match(listed.uri) for pattern in self._include):
-                    groups = self._groups.decided(listed.uri, listed.groups)
-                    undecided = groups is None
-                    yield ListingEntry(replace(listed, groups=listed.groups if undecided else groups), undecided)
-        except LiftgateError:
-            raise
-        except Exception as error:
-            raise self._broken("to be listed", error) from error
+        for listed in self._sound(uris):
+            if self._groups.is_sidecar(listed.uri):
+                yield ListingEntry(replace(listed, groups=()), sidecar=True)
+            elif any(pattern.match(listed.uri) for pattern in self._include):
+                groups = self._groups.decided(listed.uri, listed.groups)
+                undecided = groups is None
+                yield ListingEntry(replace(listed, groups=listed.groups if undecided else groups), undecided)
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The bytes of that version. Raises DocumentChanged if it is no longer the listed one."""
         try:
-            return self._kind().read(uri, version_hint)
+            data = self._kind().read(uri, version_hint)
         except LiftgateError:
             raise
         except Exception as error:
-            raise self._broken(f"to give {uri}", error) from error
+            raise self._broken("read", f"give {uri}", f"bytes of {uri}", error) from error
+        if not isinstance(data, bytes):
+            raise kind_faulty(self._block, "read", f"bytes of {uri}", type(data).__name__)
+        return data
+
+    def _sound(self, uris: Collection[str] | None) -> Iterator[Listed]:
+        try:
+            for listed in self._listed(uris):
+                require_sound(self._block, listed)
+                yield listed
+        except LiftgateError:
+            raise
+        except Exception as error:
+            raise self._broken("list", "be listed", "Listed", error) from error
 
     def _listed(self, uris: Collection[str] | None) -> Iterator[Listed]:
         """What the kind lists; of some documents without listing all, where it can do that."""
@@ -102,20 +108,13 @@ class Source:
             self._reader = self._block.open(self._connections)
         return self._reader
 
-    def _require_sound(self, listed: Listed) -> None:
-        """Say what is wrong with an entry here, where its kind is known, and not where it is stored."""
-        names = (listed.uri, listed.version_hint)
-        if all(isinstance(name, str) and name and _STORABLE(name) for name in names) and listed.updated_at.tzinfo:
-            return
-        raise SourceError(
-            f"Expected source {self.name} ({self._block.type}) to list texts as uri and version hint and a time with "
-            f"its zone, found {listed!r:.200}. Mend its kind; liftgate.testing.source_contract checks it."
-        )
-
-    def _broken(self, expected: str, error: Exception) -> SourceError:
+    def _broken(self, method: str, asked: str, expected: str, error: Exception) -> SourceError:
         """The error of a kind. A connection may be dead, so the next attempt makes its own."""
         self._reader = None
+        if is_of_code(self._block, error):
+            print_exception(error)
+            return kind_faulty(self._block, method, expected, f"{type(error).__name__}: {error}")
         return SourceError(
-            f"Expected source {self.name} ({self._block.type}) {expected}, found {type(error).__name__}: {error}. "
+            f"Expected source {self.called} to {asked}, found {type(error).__name__}: {without_links(error)}. "
             "Check its address, path and credentials."
         )

@@ -9,9 +9,12 @@ import yaml
 
 from liftgate.config.access import Access, Origin
 from liftgate.errors import DocumentUnreadable
+from liftgate.fingerprints import fingerprint
 from liftgate.parsing.decoding import decode
 from liftgate.sources.patterns import path_pattern
 
+READER_VERSION = 1
+"""Raised when the same bytes say something else: what documents said is then read again by the next listing."""
 SIDECAR_SUFFIX = ".access.yaml"
 SIDECAR_BYTES = 65_536
 FRONT_MATTER_ENDINGS = (".md", ".markdown")
@@ -28,6 +31,11 @@ class Words(NamedTuple):
 
     groups: Groups | None = None
     problem: str | None = None
+
+
+def reading(access: Access) -> str:
+    """Fingerprint of the way in which documents and sidecars are read."""
+    return fingerprint({"version": READER_VERSION, "groups_from": access.groups_from})
 
 
 class GroupRules:

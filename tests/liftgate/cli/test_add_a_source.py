@@ -83,7 +83,7 @@ def test_the_commands_of_the_section_list_and_plan_the_new_source(bundle: Path, 
     assert set(said) == {"doctor", "plan"}
     assert "ok       example.yaml: source wiki: 2 documents" in said["doctor"].stdout
     assert said["plan"].exit_code == 0, said["plan"].output
-    assert "open 2 documents" in said["plan"].stdout
+    assert "open 2 documents and embed an unknown number of tokens: those of 2 documents" in said["plan"].stdout
 
 
 def test_the_contract_test_of_the_section_passes(bundle: Path) -> None:

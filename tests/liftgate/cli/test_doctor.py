@@ -136,3 +136,11 @@ def test_command_ends_with_1_where_there_is_a_problem(kb: Any, liftgate: Any) ->
     result = liftgate("doctor", "--config", kb.file)
     assert (result.exit_code, f"PROBLEM  {kb.file.name}: settings" in result.stdout) == (1, True)
     assert "problem(s)." in result.stdout
+
+
+def test_a_source_that_does_not_answer_is_one_problem(kb: Any) -> None:
+    kb.ingest(source={"type": "git", "name": "wiki", "url": str(kb.folder / "no-such-repository")})
+    findings = [one for one in check(kb.runtime.settings, [kb.file]) if kb.file.name in one.what]
+    assert f"{kb.file.name}: source wiki" in problems(findings)
+    (families,) = [one for one in findings if one.what.endswith("families")]
+    assert (families.ok, families.said.rpartition("; ")[2]) == (True, "not compared with what wiki would list")

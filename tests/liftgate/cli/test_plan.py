@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from liftgate.database import queries
@@ -81,3 +82,26 @@ def test_after_a_listing_that_broke_off_nothing_is_foretold(kb: Any, liftgate: A
     assert answer.exit_code != 0
     assert "one that broke off" in answer.stderr
     assert "gone" not in answer.stdout
+
+
+def test_documents_of_unknown_size_are_told_beside_those_of_known_ones(kb: Any, liftgate: Any) -> None:
+    kb.write("nothing-told.md", "")
+    said = liftgate("plan", kb.file).stdout
+    assert re.search(r"open 3 documents and embed about [1-9]\d* tokens, and those of 1 documents of which no", said)
+
+
+def test_documents_that_are_set_aside_are_named_with_their_reasons(kb: Any, liftgate: Any) -> None:
+    kb.write("broken.md", b"\xff\xfe\xfa")
+    kb.index()
+    said = liftgate("plan", kb.file).stdout
+    assert numbers(said)["quarantined"] == 1
+    assert "broken.md of source documents: Expected broken.md" in said
+
+
+def test_of_many_documents_that_are_set_aside_the_first_are_named(kb: Any, liftgate: Any) -> None:
+    for number in range(23):
+        kb.write(f"broken-{number:02}.md", b"\xff\xfe\xfa")
+    kb.index()
+    said = liftgate("plan", kb.file).stdout
+    assert ("broken-19.md of source" in said, "broken-20.md of source" in said) == (True, False)
+    assert said.rstrip().endswith("and 3 more")

@@ -202,3 +202,17 @@ def test_open_generation_in_the_old_collection_is_undone_where_the_embedder_chan
     assert kb.seen(1) == before
     in_old = [row for row in kb.chunks() if row["collection_id"] == old["collection_id"]]
     assert {(row["added_in"], row["removed_in"]) for row in in_old} == {(1, 2147483647)}
+
+
+def test_a_run_that_changed_nothing_says_so(kb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    kb.index()
+    run = kb.index()
+    assert kb.kind(run) == "verify"
+    assert "Nothing to write: generation 1 holds what the sources hold" in capsys.readouterr().out
+    kb.touch("leave.md")
+    run = kb.index()
+    index_changes(kb.runtime, run, 0)
+    said = capsys.readouterr().out
+    assert "Generation 2 of" in said
+    assert "is closed, and nothing changed: it holds what the one before it held" in said
+    assert "Nothing to write: generation 2 is written already" in said

@@ -11,6 +11,8 @@ import pytest
 from object_store import BUCKET, s3_server
 from source_servers import GitRepository, git_server, sftp_server, web_server
 
+from liftgate.errors import KindFaulty
+from liftgate.sources import SourceBlock, require_same
 from liftgate.sources.connections import Connection
 from liftgate.sources.kinds.folder import Folder
 from liftgate.sources.kinds.fsspec import FsSpec
@@ -174,3 +176,31 @@ def test_a_kind_that_reads_another_version_than_listed_breaks_the_contract(monke
     monkeypatch.setattr(Folder, "open", lambda self, connections: _Careless(pages))
     with pytest.raises(AssertionError, match="never there"):
         source_contract(Folder(path="."), write=lambda uri, content: None)
+
+
+class Pages(SourceBlock):
+    """A kind as a team writes it, made without the `type` that a file would give it."""
+
+    names: tuple[str, ...] = ()
+
+    def open(self, connections: Any) -> Any:
+        return _Careless(dict.fromkeys(self.names, b"one"))
+
+
+def test_an_empty_source_is_named_by_its_class() -> None:
+    with pytest.raises(AssertionError, match=r"documents in the source documents \(Pages\) to try it with, found none"):
+        source_contract(Pages())
+
+
+def test_code_that_fails_over_a_document_that_is_gone_breaks_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(reader: Any, uri: str, version_hint: str) -> bytes:
+        require_same(uri, version_hint, "3")
+        return bytes(reader._pages[uri])
+
+    monkeypatch.setattr(_Careless, "read", read)
+    source_contract(Pages(names=("a.md",)))
+    monkeypatch.setattr(_Careless, "read", lambda self, uri, hint: {("a.md", "3"): b"one"}[uri, hint])
+    with pytest.raises(
+        KindFaulty, match=r"Expected read of source documents \(test_contract\) to return bytes of a.md"
+    ):
+        source_contract(Pages(names=("a.md",)))

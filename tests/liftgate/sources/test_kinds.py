@@ -18,7 +18,7 @@ from pydantic import ConfigDict, ValidationError
 from source_servers import GitRepository, send, sftp_server, web_server
 
 from liftgate.config.access import Access
-from liftgate.errors import ConfigurationError, DocumentChanged, DocumentUnreadable, SourceError
+from liftgate.errors import ConfigurationError, DocumentChanged, DocumentUnreadable, KindFaulty, SourceError
 from liftgate.sources import Listed, SourceBlock
 from liftgate.sources.connections import Connection
 from liftgate.sources.kinds.azure import Azure
@@ -54,12 +54,15 @@ class Odd(SourceBlock):
         {"uri": "\ud800.md"},
         {"version_hint": None},
         {"updated_at": datetime(2026, 1, 1)},
+        {"updated_at": "2026-01-01"},
+        {"size_bytes": None},
+        {"groups": "staff"},
     ],
 )
 def test_an_entry_that_cannot_be_stored_is_told_with_its_source(wrong: dict[str, Any]) -> None:
     entry = {"uri": "a.md", "version_hint": "1", "size_bytes": 0, "updated_at": datetime(2026, 1, 1, tzinfo=UTC)}
     assert len(list(Source(Odd(name="wiki", entry=entry), ACCESS, {}.__getitem__).list())) == 1
-    with pytest.raises(SourceError, match=r"Expected source wiki .* to list texts as uri"):
+    with pytest.raises(KindFaulty, match=rf"Expected list of source wiki \(test_kinds\) .* found {next(iter(wrong))}="):
         list(Source(Odd(name="wiki", entry=entry | wrong), ACCESS, {}.__getitem__).list())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from itertools import islice
 from typing import Self
 
@@ -26,9 +27,9 @@ class Http(SourceBlock):
     """Pages of a web server (extra `http`). The paths of patterns are whole addresses."""
 
     sitemap: Address | None = None
-    """Address of a sitemap, or of an index of sitemaps."""
+    """Address of a sitemap, or of an index of sitemaps. One that begins with a slash is below the connection's."""
     addresses: tuple[Address, ...] = ()
-    """Addresses of pages, in place of a sitemap."""
+    """Addresses of pages, in place of a sitemap, written in the same way."""
     hosts: tuple[Address, ...] = ()
     """More hosts that pages and redirects may be on, like https://docs.example.com. Others are quarantined."""
     max_bytes: int = Field(default=20_000_000, ge=1)
@@ -40,7 +41,13 @@ class Http(SourceBlock):
     def _one_of_both(self) -> Self:
         if bool(self.sitemap) == bool(self.addresses):
             raise ValueError("either `sitemap` or `addresses` is needed, not both; keep one")
+        if not self.conn_id and any(address.startswith("/") for address in self.first()):
+            raise ValueError("an address that begins with a slash needs `conn_id`, whose address comes before it")
         return self
+
+    def first(self) -> tuple[str, ...]:
+        """The addresses that all others are found from."""
+        return (self.sitemap,) if self.sitemap else self.addresses
 
     def open(self, connections: Connections) -> HttpReader:
         """Its pages."""
@@ -52,9 +59,19 @@ class HttpReader:
 
     def __init__(self, block: Http, connections: Connections):
         self._block = block
-        first = [block.sitemap] if block.sitemap else list(block.addresses)
-        allowed = {origin(address) for address in (*first, *block.hosts)}
-        self._web = Web(allowed, block.max_bytes, block.conn_id, connections)
+        self._connections = connections
+
+    @cached_property
+    def _first(self) -> list[str]:
+        """Whole addresses. A connection is asked for its own only where one is below it."""
+        below = any(address.startswith("/") for address in self._block.first())
+        base = self._connections(self._block.conn_id).url if below and self._block.conn_id else ""
+        return [base + address if address.startswith("/") else address for address in self._block.first()]
+
+    @cached_property
+    def _web(self) -> Web:
+        allowed = {origin(address) for address in (*self._first, *self._block.hosts)}
+        return Web(allowed, self._block.max_bytes, self._block.conn_id, self._connections)
 
     def list(self) -> Iterator[Listed]:
         """Every page, asked for its version without its content where the server can tell one."""
@@ -75,8 +92,8 @@ class HttpReader:
 
     def _addresses(self) -> Iterator[Page]:
         if self._block.sitemap:
-            return addresses_of(self._web, self._block.sitemap)
-        return (Page(address) for address in dict.fromkeys(self._block.addresses))
+            return addresses_of(self._web, self._first[0])
+        return (Page(address) for address in dict.fromkeys(self._first))
 
     def _listed(self, address: Page) -> Listed | None:
         """None for a page that is not there. What can be listed and will never be read is quarantined by reading."""

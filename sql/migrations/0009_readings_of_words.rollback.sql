@@ -1,0 +1,1 @@
+ALTER TABLE said_groups DROP COLUMN reading;
