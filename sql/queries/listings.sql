@@ -46,7 +46,7 @@ SELECT serial FROM listings
 -- name: newest_planned_listing(kb)$
 -- The newest listing of everything from which a plan was made: it did not break off, and no brake stopped its run.
 SELECT max(p.serial) FROM plans p JOIN runs r USING (kb, run_id)
- WHERE p.kb = :kb AND r.scope ->> 'kind' = 'whole';
+ WHERE p.kb = :kb AND r.scope ->> 'kind' = 'whole' AND r.stopped_by IS NULL;
 
 -- name: carry_documents(serial, last, sources, uris)!
 -- Take over the documents of an earlier listing, but those that are named.

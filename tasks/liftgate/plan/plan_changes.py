@@ -32,6 +32,7 @@ def plan_changes(runtime: Runtime, run: Run) -> list[int]:
     turn = renew_turn(runtime, run, new_fence=True)
     with runtime.database.transaction() as connection:
         listing = queries().newest_listing(connection, kb=run.kb, run_id=run.run_id)
+        queries().note_stopped_by(connection, run_id=run.run_id, reason=None)  # an earlier try may have been
     decision = decide_work(runtime, run, listing)
     try:
         require_within_brakes(run, decision.workload, listing["error"])

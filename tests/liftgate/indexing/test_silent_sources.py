@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from liftgate.access import apply_access
 from liftgate.errors import BrakeApplied, SourceGaveNothing
 from liftgate.indexing import close_generation, documents, index_changes
+from liftgate.plan import plan_changes
+from liftgate.sources.changes import Seen, seen_by_runs
+from liftgate.sources.listing import list_sources
 from liftgate.turns import release_turn
 
 LOCKED = """
@@ -49,6 +53,11 @@ def locked(kb: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def write(kb: Any, **pages: str) -> None:
     for name, text in pages.items():
         kb.write(f"{name}.md", text)
+
+
+def seen(kb: Any) -> Seen | None:
+    with kb.runtime.database.transaction() as connection:
+        return seen_by_runs(connection, kb.name, ["documents"])
 
 
 def quarantined(kb: Any) -> list[str]:
@@ -97,6 +106,21 @@ def test_results_of_all_batches_count_together(locked: Any) -> None:
     with pytest.raises(SourceGaveNothing, match="none of 3"):
         close_generation(locked.runtime, run)
     release_turn(locked.runtime, run)
+
+
+def test_a_run_that_is_cleared_after_its_source_was_mended_goes_on(locked: Any) -> None:
+    write(locked, a="locked", b="locked", c="locked")
+    run = locked.start()
+    with pytest.raises(SourceGaveNothing):
+        locked.finish(run, locked.plan(run))
+    assert seen(locked) is None, "expected a watcher to wait for what the run did not get"
+    write(locked, a=PAGE, b=PAGE, c=PAGE)
+    list_sources(locked.runtime, run)
+    apply_access(locked.runtime, run)
+    locked.finish(run, plan_changes(locked.runtime, run))
+    assert [row["state"] for row in locked.generations()] == ["closed"]
+    assert locked.query("SELECT stopped_by FROM runs WHERE kb = %s", locked.name) == [{"stopped_by": None}]
+    assert seen(locked) is not None
 
 
 @pytest.mark.parametrize(
