@@ -41,12 +41,12 @@ def run_id() -> str:
 
 @contextlib.contextmanager
 def known_database() -> Iterator[None]:
-    """Turn the errors of a database without our tables into one that says what to do."""
-    from psycopg.errors import UndefinedTable
+    """Turn the errors of a database that lacks tables or columns into one that says what to do."""
+    from psycopg.errors import UndefinedColumn, UndefinedTable
 
     try:
         yield
-    except UndefinedTable as error:
+    except (UndefinedColumn, UndefinedTable) as error:
         raise ConfigurationError(
             "Expected a database with the tables of this version, found one without. Run: liftgate db upgrade"
         ) from error

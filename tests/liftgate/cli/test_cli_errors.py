@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from liftgate.cli import app
+from liftgate.database import Database
 
 HEAVY = ("torch", "psycopg", "pydantic", "yaml", "numpy", "yoyo", "great_expectations", "liftgate.runtime")
 
@@ -68,3 +69,15 @@ def test_gate_has_the_exit_codes_of_its_report(liftgate: Any, tmp_path: Path) ->
     for text, code in ((good, 0), (good.replace("Sixteen weeks of leave.", "Nothing."), 1), ("", 2), ("broken", 2)):
         rows.write_text(text)
         assert liftgate("gate", rows).exit_code == code
+
+
+def test_database_of_an_earlier_version_says_how_to_upgrade_it(
+    kb: Any, liftgate: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(database_url)
+    database.upgrade()
+    with database.transaction() as connection:
+        connection.execute("ALTER TABLE said_groups DROP COLUMN reading")
+    monkeypatch.setenv("LIFTGATE_DATABASE_URL", database_url)
+    result = liftgate("plan", kb.file)
+    assert (result.exit_code, "liftgate db upgrade" in result.stderr) == (2, True)
