@@ -102,11 +102,11 @@ def weaviate_settings(connection: Connection, extras: dict[str, Any]) -> dict[st
 def model_server_settings(name: str, connection: Connection) -> dict[str, Any]:
     """A connection to a model server as settings: its host is the address, its password the key.
 
-    That is how apache-airflow-providers-openai has them. Example: host https://api.openai.com/v1, password k ->
-    openai_url https://api.openai.com/v1, openai_api_key k
+    That is how apache-airflow-providers-openai has them; a URI will do as well. Example: host
+    https://api.openai.com/v1, password k -> openai_url https://api.openai.com/v1, openai_api_key k
     """
     key = {f"{name}_api_key": connection.password} if connection.password else {}
-    return {f"{name}_url": connection.host or None, **key}
+    return {f"{name}_url": _for_sources(connection).url if connection.host else None, **key}
 
 
 SERVERS: dict[str, Callable[[Connection, dict[str, Any]], dict[str, Any]]] = {
@@ -180,7 +180,6 @@ def source_connection(conn_id: str) -> SourceConnection:
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     from liftgate.errors import ConfigurationError
-    from liftgate.sources.connections import Connection as SourceConnection
 
     try:
         found = Connection.get(conn_id)
@@ -188,5 +187,12 @@ def source_connection(conn_id: str) -> SourceConnection:
         raise ConfigurationError(
             f"Expected the Airflow connection {conn_id}, found none. Make it, or correct `conn_id`."
         ) from error
-    given = {name: getattr(found, name) or "" for name in ("host", "login", "password", "schema", "conn_type")}
-    return SourceConnection(**given, port=found.port, extra=found.extra_dejson)
+    return _for_sources(found)
+
+
+def _for_sources(connection: Connection) -> SourceConnection:
+    """The same connection as the library knows it."""
+    from liftgate.sources.connections import Connection as SourceConnection
+
+    given = {name: getattr(connection, name) or "" for name in ("host", "login", "password", "schema", "conn_type")}
+    return SourceConnection(**given, port=connection.port, extra=connection.extra_dejson)

@@ -63,8 +63,7 @@ def test_model_servers_are_connections_whose_host_is_the_address(monkeypatch: py
     openai = {"conn_type": "openai", "host": "https://models.example.com/v1", "password": "sk-secret"}
     monkeypatch.setenv("AIRFLOW_CONN_TEAM_OPENAI", json.dumps(openai))
     monkeypatch.setenv("AIRFLOW_CONN_TEAM_RERANK", json.dumps({"conn_type": "http", "host": "http://rank/rerank"}))
-    vllm = {"conn_type": "openai", "host": "http://vllm:8000/v1", "password": "k"}
-    monkeypatch.setenv("AIRFLOW_CONN_TEAM_VLLM", json.dumps(vllm))
+    monkeypatch.setenv("AIRFLOW_CONN_TEAM_VLLM", "http://:k@vllm:8000/v1")
     named = {"openai_conn_id": "team_openai", "rerank_conn_id": "team_rerank", "generator_conn_id": "team_vllm"}
     found = settings(monkeypatch, {"host": "w"}, **named, generator_base="assistant")
     assert (found.generator_url, found.generator_base) == ("http://vllm:8000/v1", "assistant")
