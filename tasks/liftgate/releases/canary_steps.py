@@ -23,9 +23,9 @@ ENDED_OTHERWISE = 0
 def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] | Literal["superseded"]:
     """Let some readers have the candidate's adapter, with the same checks as a promotion in one transaction.
 
-    A canary of another adapter that still runs is superseded. Repeated, it changes nothing. Returns the names of the
-    adapter and of the canary, which is the number of its event; superseded where something else went live meanwhile.
-    Raises PromotionRefused where the ledger would not allow a promotion.
+    A canary of another adapter that still runs is superseded. Repeated, it changes nothing. Returns what names the run
+    that waits for it: adapter, release and the number of its event; superseded where something else went live
+    meanwhile. Raises PromotionRefused where the ledger would not allow a promotion.
     """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, run.kb)
@@ -42,18 +42,21 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
         running = running_canary(connection, run.kb)
         if running is None or running.adapter != part.digest:
             _supersede(connection, run, running, candidate)
-            n = _record_start(connection, run, asked, settings)
-        else:
-            n = running.n
-    print(f"Release {candidate} of {run.kb}: {settings.share:.0%} of readers get its adapter for {settings.hours:g} h.")
-    return {"adapter": part.name, "canary": n}
+            _record_start(connection, run, asked, settings)
+            running = running_canary(connection, run.kb)
+        assert running
+    print(f"{running.settings.share:.0%} of readers get the adapter of release {candidate} until {running.until}.")
+    return {"adapter": part.name, "release": running.release, "canary": running.n}
 
 
-def canary_is_over(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> bool:
-    """Whether the canary of a release waits for nothing more: its time is up, it does harm, or it runs no longer."""
+def seconds_left(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> float:
+    """How long to wait for the canary of a release. 0: its time is up, it does harm, or it runs no longer."""
+    at = now or datetime.now(UTC)
     with runtime.database.transaction() as connection:
         running = _running(connection, run.kb, candidate)
-        return running is None or _is_due(connection, running, now or datetime.now(UTC))
+        if running is None or _is_due(connection, running, at):
+            return 0.0
+        return (running.until - at).total_seconds()
 
 
 def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> int:
@@ -99,9 +102,9 @@ def _supersede(connection: Connection, run: Run, running: RunningCanary | None, 
         record(connection, run.kb, "superseded", by=run.run_id, run_id=run.run_id, release=running.release, why=why)
 
 
-def _record_start(connection: Connection, run: Run, asked: Release, settings: Canary) -> int:
+def _record_start(connection: Connection, run: Run, asked: Release, settings: Canary) -> None:
     assert asked.makeup.adapter
-    return record(
+    record(
         connection,
         run.kb,
         "canary_started",

@@ -14,7 +14,7 @@ from liftgate.releases import outcomes, promotion
 from liftgate.releases.approval import Given, ask_for_approval, record_answer
 from liftgate.releases.approval_request import approval_request
 from liftgate.releases.canary import running_canary
-from liftgate.releases.canary_steps import canary_is_over, judge_canary, start_canary
+from liftgate.releases.canary_steps import judge_canary, seconds_left, start_canary
 from liftgate.releases.promotion import decide, override
 from liftgate.releases.rollback import resume, roll_back
 from liftgate.runs import freeze_as_before
@@ -97,16 +97,16 @@ def test_an_inconclusive_canary_is_repeated_only_with_other_settings(judged: Any
 def test_a_canary_is_not_judged_good_before_its_time_is_up(judged: Any) -> None:
     run, candidate = started(judged)
     reported(judged, canary=0.9, live=0.9)
-    assert not canary_is_over(judged.runtime, run, candidate)
+    assert 86_000 < seconds_left(judged.runtime, run, candidate) < 86_400
     with pytest.raises(PromotionRefused, match="Clear wait_for_outcomes"):
         judge_canary(judged.runtime, run, candidate)
-    assert canary_is_over(judged.runtime, run, candidate, at_the_end(judged))
+    assert seconds_left(judged.runtime, run, candidate, at_the_end(judged)) == 0
 
 
 def test_harm_ends_a_canary_at_once(judged: Any) -> None:
     run, candidate = started(judged)
     reported(judged, canary=0.4, live=0.9)
-    assert canary_is_over(judged.runtime, run, candidate)
+    assert seconds_left(judged.runtime, run, candidate) == 0
     assert judge_canary(judged.runtime, run, candidate) == candidate
     assert decide(judged.runtime, run, candidate) == "reject"
 
@@ -198,7 +198,7 @@ def test_a_newer_canary_takes_the_place_of_one_that_runs(judged: Any) -> None:
     run, older = started(judged)
     _, newer = started(judged, name="two")
     assert (running(judged), judged.release(older).outcome) == (newer, "superseded")
-    assert canary_is_over(judged.runtime, run, older)
+    assert seconds_left(judged.runtime, run, older) == 0
     assert judge_canary(judged.runtime, run, older) == 0
 
 
