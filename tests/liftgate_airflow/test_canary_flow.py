@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sys
@@ -17,13 +18,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "liftgate"))
 
 from canaries import HALF, better_adapter, reported
 from judged_knowledge_base import JudgedKnowledgeBase
+from trained_adapter import adapter_run
 
+from liftgate.releases.canary_steps import judge_canary, start_canary
+from liftgate.runs import freeze_as_before
 from liftgate.runtime import Runtime
 from liftgate.settings import Settings
+from liftgate_airflow.triggers.outcomes import OutcomesTrigger
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-SECONDS = 8
+SECONDS = 15
 JUDGED = """
 from pathlib import Path
 
@@ -102,3 +107,33 @@ def test_a_canary_is_started_waited_for_judged_and_its_adapter_goes_live(
         "WHERE s.kind = 'canary_started' AND e.kind = 'canary_ended'"
     )
     assert lasted[0]["seconds"] >= SECONDS
+
+
+async def fired(trigger: OutcomesTrigger, and_then: Callable[[], object]) -> None:
+    """A trigger, made anew as after a restart, waits until something happens, and fires then."""
+    path, given = trigger.serialize()
+    assert path.endswith(OutcomesTrigger.__name__)
+    waits = asyncio.create_task(anext(OutcomesTrigger(**json.loads(json.dumps(given))).run()))
+    await asyncio.sleep(0.5)
+    assert not waits.done()
+    await asyncio.to_thread(and_then)
+    async with asyncio.timeout(30):
+        await waits
+
+
+def test_a_triggerer_that_starts_again_waits_on_until_harm_is_seen(judged: JudgedKnowledgeBase) -> None:
+    adapter_run(judged, file={"canary": HALF})
+    run = freeze_as_before(judged.runtime, "small", "canary_small:harm")
+    start_canary(judged.runtime, run, 2)
+    trigger = OutcomesTrigger(run.run_id, 2, poll_seconds=0.1)
+    asyncio.run(fired(trigger, lambda: reported(judged, canary=0.2, live=0.9)))
+    assert judge_canary(judged.runtime, run, 2) == 2
+
+
+def test_marking_the_waiting_task_as_failed_ends_the_canary(judged: JudgedKnowledgeBase) -> None:
+    run = freeze_as_before(judged.runtime, "small", "canary_small:killed")
+    start_canary(judged.runtime, run, 2)
+    trigger = OutcomesTrigger(run.run_id, 2, poll_seconds=0.1)
+    asyncio.run(fired(trigger, lambda: asyncio.run(trigger.on_kill())))
+    (event,) = judged.query("SELECT by_whom, why FROM events WHERE kind = 'canary_ended'")
+    assert event["why"] == "Failed: ended by airflow: its task in Airflow was ended by hand."

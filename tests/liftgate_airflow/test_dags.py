@@ -151,8 +151,13 @@ def test_canary_is_a_dag_of_its_own_and_a_branch_only_where_it_is_configured(bun
     assert "start_canary" not in parsed(bundle)["adapter_handbook"].task_ids
     file = bundle / "adapters" / "handbook.yaml"
     file.write_text(file.read_text() + "\ncanary: {hours: 2}\n")
+    knowledge_base = bundle / "knowledge_bases" / "handbook.yaml"
+    knowledge_base.write_text(knowledge_base.read_text() + "\napproval: {of: [adapter]}\n")
     dags = parsed(bundle)
-    assert set(dags) == EXPECTED | {"canary_handbook"}
+    assert set(dags) == EXPECTED | {"canary_handbook", "approve_handbook"}
+    assert "trigger_canary" in dags["approve_handbook"].get_task("start_canary").downstream_task_ids
+    approve = dags["approve_handbook"]
+    assert [name for name in approve.task_ids if f"**{name}**" not in approve.doc_md] == []
     branch = dags["adapter_handbook"].get_task("start_canary")
     assert branch.get_direct_relative_ids(upstream=True) >= {"decide"}
     assert "promote" not in branch.get_flat_relative_ids(upstream=False)

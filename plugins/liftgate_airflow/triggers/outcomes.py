@@ -35,8 +35,19 @@ class OutcomesTrigger(BaseTrigger):
             await asyncio.sleep(min(self.poll_seconds, left))
         yield TriggerEvent({"release": self.release})
 
+    async def on_kill(self) -> None:
+        """End the canary when a person ends the task: whoever does that wants readers to have what is live."""
+        await asyncio.to_thread(self._end, await async_runtime_from_connection())
+
     def _seconds_left(self, runtime: Runtime) -> float:
         from liftgate.releases.canary_steps import seconds_left
         from liftgate.runs import load_run
 
         return seconds_left(runtime, load_run(runtime.database, self.run_key), self.release)
+
+    def _end(self, runtime: Runtime) -> None:
+        from liftgate.releases.canary_steps import end_canary
+        from liftgate.runs import load_run
+
+        kb, why = load_run(runtime.database, self.run_key).kb, "its task in Airflow was ended by hand"
+        end_canary(runtime, kb, self.release, by="airflow", run_id=self.run_key, why=why)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from liftgate.config.canary import Canary
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
-from liftgate.gate.canary import is_harm, judge
+from liftgate.gate.canary import CanaryJudgement, is_harm, judge
 from liftgate.releases.canary import RunningCanary, canary_settings, running_canary, tallies
 from liftgate.releases.ledger import Release, live, lock_ledger, record, release
 from liftgate.releases.promotion import may_follow, require_allowed
@@ -74,7 +75,8 @@ def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
                 f"{running.until:%Y-%m-%d %H:%M} UTC. Clear wait_for_outcomes."
             )
         if running:
-            _record_end(connection, run, running)
+            found = judge(*tallies(connection, run.kb, running.n, running.until), running.settings)
+            _record_end(connection, running, found, run.run_id, run.run_id)
         started = queries().canary_of_release(connection, kb=run.kb, release=candidate)
         ended = queries().end_of_canary(connection, kb=run.kb, canary=started["n"]) if started else None
         if started is None or ended is None:
@@ -83,6 +85,20 @@ def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
         newest: int = queries().newest_release_with(connection, kb=run.kb, adapter=started["details"]["adapter"])
     print(ended["details"]["judgement"]["sentence"])
     return newest
+
+
+def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: str, why: str) -> bool:
+    """End the canary of a release at once, as failed: a person's no stands for the adapter. False: it does not run."""
+    with runtime.database.transaction() as connection:
+        lock_ledger(connection, kb)
+        running = _running(connection, kb, candidate)
+        if running is None:
+            return False
+        found = judge(*tallies(connection, kb, running.n, running.until), running.settings)
+        ended = replace(found, outcome="failed", sentence=f"Failed: ended by {by}: {why}.")
+        _record_end(connection, running, ended, by, run_id)
+    print(f"The canary of release {candidate} of {kb} has ended: all readers get what is live.")
+    return True
 
 
 def _running(connection: Connection, kb: str, candidate: int) -> RunningCanary | None:
@@ -116,15 +132,14 @@ def _record_start(connection: Connection, run: Run, asked: Release, settings: Ca
     )
 
 
-def _record_end(connection: Connection, run: Run, running: RunningCanary) -> None:
-    found = judge(*tallies(connection, running.kb, running.n, running.until), running.settings)
+def _record_end(connection: Connection, running: RunningCanary, found: CanaryJudgement, by: str, run_id: str) -> None:
     same = {"canary": running.n, "adapter": running.adapter, "settings": running.settings.model_dump()}
     record(
         connection,
-        run.kb,
+        running.kb,
         "canary_ended",
-        by=run.run_id,
-        run_id=run.run_id,
+        by=by,
+        run_id=run_id,
         release=running.release,
         why=found.sentence,
         details={**same, "judgement": found.as_json()},

@@ -73,6 +73,13 @@ def test_running_canary_stands_below_the_releases_and_its_judgement_in_that_of_i
     assert "Canary: Inconclusive: the canary has " in command("releases", "show", "small", 2).stdout
 
 
+def test_a_person_ends_the_canary(judged: Any, command: Command) -> None:
+    given = ("releases", "end-canary", "small", 2, "--why", "readers complain")
+    assert "has ended" in command(*given).stdout
+    assert served(judged, "0") == served(judged, "1") == "live"
+    assert "No canary of release 2 of small runs." in command(*given).stdout
+
+
 def test_an_answer_to_a_reader_of_the_canary_is_the_canarys(judged: Any, command: Command) -> None:
     reader = next(name for name in map(str, range(20)) if served(judged, name) == "canary")
     asked = ("ask", "small", "How long is the leave?", "--group", "strangers")

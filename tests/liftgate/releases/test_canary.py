@@ -14,7 +14,7 @@ from liftgate.releases import outcomes, promotion
 from liftgate.releases.approval import Given, ask_for_approval, record_answer
 from liftgate.releases.approval_request import approval_request
 from liftgate.releases.canary import running_canary
-from liftgate.releases.canary_steps import judge_canary, seconds_left, start_canary
+from liftgate.releases.canary_steps import end_canary, judge_canary, seconds_left, start_canary
 from liftgate.releases.promotion import decide, override
 from liftgate.releases.rollback import resume, roll_back
 from liftgate.runs import freeze_as_before
@@ -232,6 +232,20 @@ def test_a_hold_a_promotion_by_hand_or_a_no_ends_the_canary(judged: Any, ends: s
         override(judged.runtime, "small", candidate, why="we know better", **BY_HAND)
         promotion.promote(judged.runtime, "small", candidate, **BY_HAND)
     assert running(judged) is None
+
+
+def test_a_person_ends_a_canary_and_their_no_stands_for_the_adapter(judged: Any) -> None:
+    run, candidate = started(judged)
+    reported(judged, canary=0.9, live=0.9)
+    assert end_canary(judged.runtime, "small", candidate, by="ada", run_id="by hand", why="readers complain")
+    assert (running(judged), seconds_left(judged.runtime, run, candidate)) == (None, 0)
+    assert judge_canary(judged.runtime, run, candidate) == candidate
+    assert judged.end(run, candidate) == "reject"
+    assert last_why(judged, "rejected") == "canary: Failed: ended by ada: readers complain."
+    new_index(judged)
+    again, rebased = better_adapter(judged)
+    assert decide(judged.runtime, again, rebased) == "reject"
+    assert not end_canary(judged.runtime, "small", candidate, by="ada", run_id="again", why="once more")
 
 
 def test_a_canary_is_judged_once_however_often_the_step_is_tried(judged: Any) -> None:
