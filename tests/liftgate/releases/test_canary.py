@@ -166,6 +166,7 @@ def test_a_canary_that_is_started_again_by_the_same_run_is_the_same(judged: Any)
     assert decide(judged.runtime, run, candidate) == "hold"
 
 
+@pytest.mark.slow
 def test_an_adapter_whose_parent_moved_meanwhile_needs_no_second_canary(judged: Any) -> None:
     """Nobody judged it again meanwhile: the run that is started at the end does."""
     _, candidate = started(judged)
@@ -182,6 +183,7 @@ def test_an_adapter_whose_parent_moved_meanwhile_needs_no_second_canary(judged: 
     assert judged.live() == rebased
 
 
+@pytest.mark.slow
 def test_an_adapter_that_was_judged_again_while_its_canary_ran_goes_live_as_its_newest_release(judged: Any) -> None:
     _, candidate = started(judged)
     new_index(judged)
@@ -194,6 +196,7 @@ def test_an_adapter_that_was_judged_again_while_its_canary_ran_goes_live_as_its_
     assert judged.live() == rebased
 
 
+@pytest.mark.slow
 def test_a_newer_canary_takes_the_place_of_one_that_runs(judged: Any) -> None:
     run, older = started(judged)
     _, newer = started(judged, name="two")
@@ -202,6 +205,7 @@ def test_a_newer_canary_takes_the_place_of_one_that_runs(judged: Any) -> None:
     assert judge_canary(judged.runtime, run, older) == 0
 
 
+@pytest.mark.slow
 def test_a_newer_candidate_that_is_not_good_leaves_the_canary_alone(judged: Any) -> None:
     _, older = started(judged)
     run, newer = better_adapter(judged, name="two")
@@ -211,6 +215,7 @@ def test_a_newer_candidate_that_is_not_good_leaves_the_canary_alone(judged: Any)
     assert whole_canary(judged, older) == (older, "promote")
 
 
+@pytest.mark.slow
 def test_a_rollback_ends_the_canary_and_its_adapter_may_be_tried_again(judged: Any) -> None:
     new_index(judged)
     _, candidate = started(judged)
@@ -234,6 +239,7 @@ def test_a_hold_a_promotion_by_hand_or_a_no_ends_the_canary(judged: Any, ends: s
     assert running(judged) is None
 
 
+@pytest.mark.slow
 def test_a_person_ends_a_canary_and_their_no_stands_for_the_adapter(judged: Any) -> None:
     run, candidate = started(judged)
     reported(judged, canary=0.9, live=0.9)
@@ -274,6 +280,7 @@ def test_a_flow_that_cannot_start_a_canary_holds_what_needs_one(judged: Any) -> 
     assert decide(judged.runtime, run, candidate, starts_canary=False) == "hold"
 
 
+@pytest.mark.slow
 def test_pruning_keeps_the_release_of_a_running_canary(judged: Any) -> None:
     """It is superseded when another adapter is proposed, and the index moved on twice."""
     new_index(judged)
