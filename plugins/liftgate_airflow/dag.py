@@ -21,7 +21,7 @@ from liftgate_airflow.step import RETRIES
 if TYPE_CHECKING:
     from liftgate.config.knowledge_base import KnowledgeBase
 
-KINDS = ("kb", "prompt", "adapter", "approve", "roll_back", "resume", "housekeeping", "")
+KINDS = ("kb", "prompt", "adapter", "approve", "canary", "roll_back", "resume", "housekeeping", "")
 """What the ids of our DAGs begin with; it is a tag of each."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Backfills reach no further back than this."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from liftgate.training.adapters import register_adapter
 
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TUNING_SET = "tuning-set-1"
+_base_hashes = cache(base_hashes)
 
 
 def adapter_run(judged: Any, forced: bool = False, file: dict[str, Any] | None = None, **training: Any) -> Run:
@@ -41,7 +43,7 @@ def trained(judged: Any, name: str = "one", tuning_set: str = TUNING_SET, **chan
     for file, content in files.items():
         (folder / file).write_bytes(content)
     hashes = {file: {"sha256": hashlib.sha256(content).hexdigest()} for file, content in files.items()}
-    base = base_hashes(BASE, judged.runtime.settings.models_dir)
+    base = _base_hashes(BASE, judged.runtime.settings.models_dir)
     manifest = {
         "files": hashes,
         "base_model": {"revision": base["weights"]},

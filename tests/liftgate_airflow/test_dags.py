@@ -142,8 +142,36 @@ def test_approval_is_a_dag_of_its_own_and_a_branch_only_where_it_is_configured(b
     assert waits.assigned_users == [{"id": "ada", "name": "ada"}]
     assert approve.get_task("promote").get_flat_relative_ids(upstream=True) >= {"record_answer", "decide"}
     assert approve.max_active_runs > 10
+    assert "start_canary" not in approve.task_ids
     assert "### Triage" in approve.doc_md
     assert [name for name in approve.task_ids if f"**{name}**" not in approve.doc_md] == []
+
+
+def test_canary_is_a_dag_of_its_own_and_a_branch_only_where_it_is_configured(bundle: Path, parsed: Parsed) -> None:
+    assert "start_canary" not in parsed(bundle)["adapter_handbook"].task_ids
+    file = bundle / "adapters" / "handbook.yaml"
+    file.write_text(file.read_text() + "\ncanary: {hours: 2}\n")
+    knowledge_base = bundle / "knowledge_bases" / "handbook.yaml"
+    knowledge_base.write_text(knowledge_base.read_text() + "\napproval: {of: [adapter]}\n")
+    dags = parsed(bundle)
+    assert set(dags) == EXPECTED | {"canary_handbook", "approve_handbook"}
+    assert "trigger_canary" in dags["approve_handbook"].get_task("start_canary").downstream_task_ids
+    approve = dags["approve_handbook"]
+    assert [name for name in approve.task_ids if f"**{name}**" not in approve.doc_md] == []
+    branch = dags["adapter_handbook"].get_task("start_canary")
+    assert branch.get_direct_relative_ids(upstream=True) >= {"decide"}
+    assert "promote" not in branch.get_flat_relative_ids(upstream=False)
+    assert "trigger_canary" in branch.downstream_task_ids
+    assert "start_canary" not in dags["kb_handbook"].task_ids
+    canary = dags["canary_handbook"]
+    promote = canary.get_task("promote")
+    assert promote.get_flat_relative_ids(upstream=True) == {"wait_for_outcomes", "judge_canary", "decide"}
+    assert {canary.get_task(name).trigger_rule for name in ("judge_canary", "decide", "promote")} == {"all_success"}
+    assert {asset.uri for asset in promote.outlets} == {"liftgate://handbook/adapter", "liftgate://handbook/release"}
+    assert canary.get_task("run_again").trigger_dag_id == "adapter_handbook"
+    assert canary.tags == {"liftgate", "canary", "handbook"}
+    assert "### Triage" in canary.doc_md
+    assert [name for name in canary.task_ids if f"**{name}**" not in canary.doc_md] == []
 
 
 def test_broken_file_becomes_a_red_dag_and_takes_nobody_down(bundle: Path, parsed: Parsed) -> None:

@@ -34,6 +34,8 @@ def adapter(config: Adapter, path: Path) -> DAG:
     - **compare_answers** scores both sides, **evaluate** computes the verdict.
     - **decide** follows it: **promote**, **reject** or **hold**. **notify** says which.
     - **ask_for_approval** and **start_approval**: where the knowledge base has `approval`, a person is asked first.
+    - **start_canary** and **trigger_canary**: where this adapter's file has `canary`, some readers get it first, and
+      `canary_<name>` waits for what becomes of their requests.
     - **needs_new_run** and **run_again**: if something else went live meanwhile, this DAG runs once more and judges the
       candidate against that. Nothing is done twice.
 
@@ -68,7 +70,8 @@ def adapter(config: Adapter, path: Path) -> DAG:
         chain(freeze_configuration(path), digest, due, valid, trained)
         verdict = judged_answers(candidate, base.answers.job, models)
         promote = promotion(candidate, emits=[asset(base.name, "adapter"), asset(base.name, "release")])
-        verdict >> outcome(candidate, promote, approval_of(base, "adapter"))
+        tried = config.canary is not None
+        verdict >> outcome(candidate, promote, approval_of(base, "adapter"), canary=tried)
     return dag
 
 

@@ -39,6 +39,7 @@ def approve(config: KnowledgeBase, path: Path) -> DAG | None:
     - **record_answer** writes into the ledger who answered what, and when. It ends the run in success if the answer
       came too late: a newer candidate superseded this one, or it was judged again.
     - **decide** follows the ledger: **promote**, **reject** or **hold**. **notify** says which.
+    - **start_canary** and **trigger_canary**: an adapter whose file has `canary` goes to some readers first.
     - **needs_new_run** and **run_again**: if something else went live meanwhile, the DAG that made it runs once more.
 
     ### Triage
@@ -65,7 +66,7 @@ def approve(config: KnowledgeBase, path: Path) -> DAG | None:
         given = WaitForAnswer(kb=config.name, approval=config.approval).output
         candidate = _record_answer()(given)
         promote = _promotion(config.name)(candidate)
-        outcome(candidate, promote, again=JUDGED_BY)
+        outcome(candidate, promote, again=JUDGED_BY, canary="adapter" in config.approval.of)
     return dag
 
 

@@ -13,19 +13,26 @@ if TYPE_CHECKING:
     from liftgate.config.knowledge_base import KnowledgeBase
 
 
-def outcome(candidate: Any, promote: Any, approve: str | None = None, again: str = "{{ dag.dag_id }}") -> Any:
+def outcome(
+    candidate: Any,
+    promote: Any,
+    approve: str | None = None,
+    again: str = "{{ dag.dag_id }}",
+    canary: bool = False,
+) -> Any:
     """decide, then promote, reject or hold, then notify. Returns decide, for what must stand before it.
 
     A candidate that was superseded leaves promote skipped: nothing changed, so no event is emitted. If that is because
     something else went live meanwhile, the DAG `again`, by default the same, runs once more. `approve` names the DAG
-    that asks a person, where one is to be asked.
+    that asks a person, where one is to be asked; `canary`: whether some readers may get the candidate first.
     """
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
-    decide = step("liftgate.releases.promotion.decide", kind=task.branch)(candidate, approve is not None)
+    decide = step("liftgate.releases.promotion.decide", kind=task.branch)(candidate, approve is not None, canary)
     reject = step("liftgate.releases.outcomes.reject")(candidate)
     hold = step("liftgate.releases.outcomes.hold")(candidate)
     ends = [promote, reject, hold, *([_asked(candidate, approve)] if approve else [])]
+    ends += [_tried(candidate)] if canary else []
     notify = step(
         "liftgate.releases.outcomes.notify",
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
@@ -71,3 +78,19 @@ def _asked(candidate: Any, approve: str) -> Any:
         skip_when_already_exists=True,
     )
     return evaluation
+
+
+def _tried(candidate: Any) -> Any:
+    """Note in the ledger that a canary runs, and start the run that waits for its end: one for each canary."""
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+    started = step("liftgate.releases.canary_steps.start_canary", skip_on="superseded")(candidate)
+    pulled = "{{{{ ti.xcom_pull(task_ids='start_canary')['{}'] }}}}"
+    started >> TriggerDagRunOperator(
+        task_id="trigger_canary",
+        trigger_dag_id=f"canary_{pulled.format('adapter')}",
+        trigger_run_id=f"release_{pulled.format('release')}__canary_{pulled.format('canary')}",
+        conf={"release": candidate},
+        skip_when_already_exists=True,
+    )
+    return started

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from liftgate.gate.canary import CanaryJudgement
+from liftgate.releases.canary import judgement_on
 from liftgate.releases.ledger import Release, release
+from liftgate.reporting.canaries import CanarySoFar, canary_so_far
 from liftgate.reporting.flips import Flip, flips
 from liftgate.reporting.health import Health, Standing, health, knowledge_bases, standings
 from liftgate.reporting.history import Event, find_events, history_of
@@ -27,6 +30,7 @@ class Overview:
     health: Health
     lines: list[ReleaseLine]
     periods: list[LivePeriod]
+    canary: CanarySoFar | None
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class ReleasePage:
     live: bool
     history: list[Event]
     judged: Judged | None
+    canary: CanaryJudgement | None
     against: str
     flips: list[Flip]
 
@@ -57,7 +62,8 @@ def overview(kb: str) -> Overview:
     """How a knowledge base stands."""
     with database_in_api_server().transaction() as connection:
         lines = timeline(connection, kb, MOST_RELEASES)
-        return Overview(kb, health(connection, kb), lines, live_periods(connection, kb))
+        periods, canary = live_periods(connection, kb), canary_so_far(connection, kb)
+        return Overview(kb, health(connection, kb), lines, periods, canary)
 
 
 def all_releases(kb: str) -> list[ReleaseLine]:
@@ -78,6 +84,7 @@ def release_page(kb: str, n: int, against: str = "") -> ReleasePage:
             live=any(period.release == n and period.until is None for period in live_periods(connection, kb)),
             history=history_of(connection, kb, n),
             judged=judged,
+            canary=judgement_on(connection, found),
             against=side,
             flips=flips(connection, judged.evaluation_id, side) if judged and side else [],
         )

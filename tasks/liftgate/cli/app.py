@@ -48,6 +48,7 @@ def ask(
     kb: KnowledgeBaseName,
     question: Annotated[str, typer.Argument(help="The question.")],
     group: Annotated[list[str], typer.Option(help="A group of who asks. Repeat it for several.")],
+    reader: Annotated[str | None, typer.Option(help="Who asks: some readers get a canary, while one runs.")] = None,
 ) -> None:
     """Answer a question as the live release does, on behalf of somebody with these groups."""
     from liftgate.cli.ask import ask as answer
@@ -55,8 +56,24 @@ def ask(
 
     runtime = open_runtime()
     with quietly("answering"):
-        answered = answer(runtime, kb, question, tuple(group))
+        answered = answer(runtime, kb, question, tuple(group), reader)
     tell(answered.lines())
+
+
+@app.command()
+def outcomes(
+    kb: KnowledgeBaseName,
+    rows: Annotated[
+        typer.FileText,
+        typer.Argument(help="JSONL, - for standard input: canary, side, reader, request and good of a request a line."),
+    ],
+) -> None:
+    """Report what became of requests while a canary runs. A request that was reported already counts once."""
+    from liftgate.cli.outcomes import report
+    from liftgate.cli.session import known_database, open_runtime
+
+    with known_database():
+        typer.echo(report(open_runtime(), kb, rows))
 
 
 @app.command()

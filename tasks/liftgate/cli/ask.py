@@ -16,8 +16,7 @@ from liftgate.evaluation.retrieval_metrics import Context, ContextChunk
 from liftgate.gate.cheap import as_schema
 from liftgate.index.rows import Hit
 from liftgate.prompts import parse_prompt
-from liftgate.releases import ledger
-from liftgate.releases.ledger import Release
+from liftgate.releases.serving import Serving, serving
 from liftgate.retrieval import Asked
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 class Shown:
     """What is shown of an answer. `layer` is who refused: retrieval, the model, or nobody (None)."""
 
-    release: Release
+    served: Serving
     text: str | None
     layer: str | None
     best_score: float | None
@@ -45,34 +44,35 @@ class Shown:
             yield from ["Refused by the model:"] if self.layer else []
             yield from _answer(self.text)
             yield from _citations(self.text, self.chunks)
-        yield f"Release {self.release.n} of {self.release.kb}: {self.release.makeup}"
+        release, by = self.served.release, " with the canary" if self.served.side == "canary" else ""
+        yield f"Release {release.n} of {release.kb}{by}: {self.served.makeup}"
 
     def _why(self) -> str:
         if self.best_score is None:
             return "nothing is visible to these groups."
-        limit = self.release.makeup.retrieval.settings.min_score
+        limit = self.served.makeup.retrieval.settings.min_score
         return f"the nearest text scores {self.best_score:.3f}, and {limit:.3f} is needed."
 
 
-def ask(runtime: Runtime, kb: str, question: str, groups: tuple[str, ...]) -> Shown:
-    """Answer by the live release. Raises LiftgateError if nothing is live."""
-    release = _live(runtime, kb)
-    answered = answer_questions(runtime, release.makeup, [Asked(question, groups)])[0]
+def ask(runtime: Runtime, kb: str, question: str, groups: tuple[str, ...], reader: str | None = None) -> Shown:
+    """Answer by the live release, or by the canary to one of its readers. Raises LiftgateError if nothing is live."""
+    served = _served(runtime, kb, reader)
+    answered = answer_questions(runtime, served.makeup, [Asked(question, groups)])[0]
     found = answered.found
     chunks = tuple(ContextChunk(hit.doc_id, hit.uri, hit.section, hit.text) for hit in found.chunks)
     given = answer_metrics.Answered(Context(question, chunks, found.best_score, found.min_score), answered.text)
-    layer = given.refused_by(parse_prompt(release.makeup.prompt.text).refusal)
-    return Shown(release, answered.text, layer, found.best_score, found.chunks)
+    layer = given.refused_by(parse_prompt(served.makeup.prompt.text).refusal)
+    return Shown(served, answered.text, layer, found.best_score, found.chunks)
 
 
-def _live(runtime: Runtime, kb: str) -> Release:
+def _served(runtime: Runtime, kb: str, reader: str | None) -> Serving:
     with runtime.database.transaction() as connection:
-        release = ledger.live(connection, kb)
-    if release is None:
+        served = serving(connection, kb, reader)
+    if served is None:
         raise LiftgateError(
             f"Expected a live release of {kb}, found none. Check the name, or let kb_{kb} run until one is promoted."
         )
-    return release
+    return served
 
 
 def _answer(text: str) -> Iterator[Any]:

@@ -11,15 +11,17 @@ from liftgate.database import Connection, queries
 from liftgate.errors import LiftgateError
 from liftgate.evaluation.evaluate import replayed
 from liftgate.gate.verdict import Check, Verdict
+from liftgate.releases.canary import judgement_on
 from liftgate.releases.ledger import Release, hold, release
 from liftgate.releases.standing import behind_since
+from liftgate.reporting.canaries import canary_so_far, numbers
 from liftgate.reporting.history import history_of
 from liftgate.reporting.timeline import timeline
 from liftgate.reporting.verdicts import Judged, newest_judged
 
 
 def overview(connection: Connection, kb: str) -> Iterator[Any]:
-    """Every release of a knowledge base in one table, then what holds it up."""
+    """Every release of a knowledge base in one table, then the canary that runs, and what holds it up."""
     found = timeline(connection, kb)
     if not found:
         raise LiftgateError(
@@ -31,14 +33,18 @@ def overview(connection: Connection, kb: str) -> Iterator[Any]:
         proposed = f"{one.created_at:%Y-%m-%d %H:%M}"
         table.add_row(f"{one.n}{mark}", one.component, str(one.makeup), line.outcome, line.verdict or "none", proposed)
     yield table
+    if running := canary_so_far(connection, kb):
+        yield from running.lines()
     yield from _held_up(connection, kb)
 
 
 def details(connection: Connection, kb: str, n: int) -> Iterator[Any]:
-    """One release: make-up, history, and its newest verdict."""
+    """One release: make-up, history, the judgement on its adapter's canary, and its newest verdict."""
     found = release(connection, kb, n)
     yield from _makeup(found)
     yield from _history(connection, found)
+    if tried := judgement_on(connection, found):
+        yield f"Canary: {tried.sentence} By reader, {numbers(tried)}"
     judged = newest_judged(connection, found)
     if judged is None:
         yield "It has no verdict."

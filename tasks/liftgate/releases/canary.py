@@ -101,7 +101,7 @@ def tallies(connection: Connection, kb: str, canary: int, until: datetime) -> tu
 
 def judgement_on(connection: Connection, of: Release) -> CanaryJudgement | None:
     """The newest judgement on the canary of a release's adapter, under whatever number it ran."""
-    if of.makeup.adapter is None:
+    if of.component != "adapter" or of.makeup.adapter is None:
         return None
     last: dict[str, Any] | None = queries().last_of_canary(connection, kb=of.kb, adapter=of.makeup.adapter.digest)
     if last is None or last["kind"] != "canary_ended":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from liftgate.config.canary import Canary
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
-from liftgate.gate.canary import is_harm, judge
+from liftgate.gate.canary import CanaryJudgement, is_harm, judge
 from liftgate.releases.canary import RunningCanary, canary_settings, running_canary, tallies
 from liftgate.releases.ledger import Release, live, lock_ledger, record, release
 from liftgate.releases.promotion import may_follow, require_allowed
@@ -23,9 +24,9 @@ ENDED_OTHERWISE = 0
 def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] | Literal["superseded"]:
     """Let some readers have the candidate's adapter, with the same checks as a promotion in one transaction.
 
-    A canary of another adapter that still runs is superseded. Repeated, it changes nothing. Returns the names of the
-    adapter and of the canary, which is the number of its event; superseded where something else went live meanwhile.
-    Raises PromotionRefused where the ledger would not allow a promotion.
+    A canary of another adapter that still runs is superseded. Repeated, it changes nothing. Returns what names the run
+    that waits for it: adapter, release and the number of its event; superseded where something else went live
+    meanwhile. Raises PromotionRefused where the ledger would not allow a promotion.
     """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, run.kb)
@@ -42,18 +43,21 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
         running = running_canary(connection, run.kb)
         if running is None or running.adapter != part.digest:
             _supersede(connection, run, running, candidate)
-            n = _record_start(connection, run, asked, settings)
-        else:
-            n = running.n
-    print(f"Release {candidate} of {run.kb}: {settings.share:.0%} of readers get its adapter for {settings.hours:g} h.")
-    return {"adapter": part.name, "canary": n}
+            _record_start(connection, run, asked, settings)
+            running = running_canary(connection, run.kb)
+        assert running
+    print(f"{running.settings.share:.0%} of readers get the adapter of release {candidate} until {running.until}.")
+    return {"adapter": part.name, "release": running.release, "canary": running.n}
 
 
-def canary_is_over(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> bool:
-    """Whether the canary of a release waits for nothing more: its time is up, it does harm, or it runs no longer."""
+def seconds_left(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> float:
+    """How long to wait for the canary of a release. 0: its time is up, it does harm, or it runs no longer."""
+    at = now or datetime.now(UTC)
     with runtime.database.transaction() as connection:
         running = _running(connection, run.kb, candidate)
-        return running is None or _is_due(connection, running, now or datetime.now(UTC))
+        if running is None or _is_due(connection, running, at):
+            return 0.0
+        return (running.until - at).total_seconds()
 
 
 def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> int:
@@ -71,7 +75,8 @@ def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
                 f"{running.until:%Y-%m-%d %H:%M} UTC. Clear wait_for_outcomes."
             )
         if running:
-            _record_end(connection, run, running)
+            found = judge(*tallies(connection, run.kb, running.n, running.until), running.settings)
+            _record_end(connection, running, found, run.run_id, run.run_id)
         started = queries().canary_of_release(connection, kb=run.kb, release=candidate)
         ended = queries().end_of_canary(connection, kb=run.kb, canary=started["n"]) if started else None
         if started is None or ended is None:
@@ -80,6 +85,20 @@ def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
         newest: int = queries().newest_release_with(connection, kb=run.kb, adapter=started["details"]["adapter"])
     print(ended["details"]["judgement"]["sentence"])
     return newest
+
+
+def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: str, why: str) -> bool:
+    """End the canary of a release at once, as failed: a person's no stands for the adapter. False: it does not run."""
+    with runtime.database.transaction() as connection:
+        lock_ledger(connection, kb)
+        running = _running(connection, kb, candidate)
+        if running is None:
+            return False
+        found = judge(*tallies(connection, kb, running.n, running.until), running.settings)
+        ended = replace(found, outcome="failed", sentence=f"Failed: ended by {by}: {why}.")
+        _record_end(connection, running, ended, by, run_id)
+    print(f"The canary of release {candidate} of {kb} has ended: all readers get what is live.")
+    return True
 
 
 def _running(connection: Connection, kb: str, candidate: int) -> RunningCanary | None:
@@ -99,9 +118,9 @@ def _supersede(connection: Connection, run: Run, running: RunningCanary | None, 
         record(connection, run.kb, "superseded", by=run.run_id, run_id=run.run_id, release=running.release, why=why)
 
 
-def _record_start(connection: Connection, run: Run, asked: Release, settings: Canary) -> int:
+def _record_start(connection: Connection, run: Run, asked: Release, settings: Canary) -> None:
     assert asked.makeup.adapter
-    return record(
+    record(
         connection,
         run.kb,
         "canary_started",
@@ -113,15 +132,14 @@ def _record_start(connection: Connection, run: Run, asked: Release, settings: Ca
     )
 
 
-def _record_end(connection: Connection, run: Run, running: RunningCanary) -> None:
-    found = judge(*tallies(connection, running.kb, running.n, running.until), running.settings)
+def _record_end(connection: Connection, running: RunningCanary, found: CanaryJudgement, by: str, run_id: str) -> None:
     same = {"canary": running.n, "adapter": running.adapter, "settings": running.settings.model_dump()}
     record(
         connection,
-        run.kb,
+        running.kb,
         "canary_ended",
-        by=run.run_id,
-        run_id=run.run_id,
+        by=by,
+        run_id=run_id,
         release=running.release,
         why=found.sentence,
         details={**same, "judgement": found.as_json()},

@@ -49,5 +49,6 @@ def _settled(runtime: Runtime, connection: Connection, run: Run, newest: dict[st
     )
     if judged == "promote":
         n = queries().newest_release_with(connection, kb=run.kb, adapter=newest["digest"])
-        return canary_state(connection, release(connection, run.kb, n)) not in ("not_started", "passed")
+        one = release(connection, run.kb, n)
+        return one.outcome == "rejected" or canary_state(connection, one) not in ("not_started", "passed")
     return judged is not None

@@ -14,7 +14,7 @@ from liftgate.releases import outcomes, promotion
 from liftgate.releases.approval import Given, ask_for_approval, record_answer
 from liftgate.releases.approval_request import approval_request
 from liftgate.releases.canary import running_canary
-from liftgate.releases.canary_steps import canary_is_over, judge_canary, start_canary
+from liftgate.releases.canary_steps import end_canary, judge_canary, seconds_left, start_canary
 from liftgate.releases.promotion import decide, override
 from liftgate.releases.rollback import resume, roll_back
 from liftgate.runs import freeze_as_before
@@ -97,16 +97,16 @@ def test_an_inconclusive_canary_is_repeated_only_with_other_settings(judged: Any
 def test_a_canary_is_not_judged_good_before_its_time_is_up(judged: Any) -> None:
     run, candidate = started(judged)
     reported(judged, canary=0.9, live=0.9)
-    assert not canary_is_over(judged.runtime, run, candidate)
+    assert 86_000 < seconds_left(judged.runtime, run, candidate) < 86_400
     with pytest.raises(PromotionRefused, match="Clear wait_for_outcomes"):
         judge_canary(judged.runtime, run, candidate)
-    assert canary_is_over(judged.runtime, run, candidate, at_the_end(judged))
+    assert seconds_left(judged.runtime, run, candidate, at_the_end(judged)) == 0
 
 
 def test_harm_ends_a_canary_at_once(judged: Any) -> None:
     run, candidate = started(judged)
     reported(judged, canary=0.4, live=0.9)
-    assert canary_is_over(judged.runtime, run, candidate)
+    assert seconds_left(judged.runtime, run, candidate) == 0
     assert judge_canary(judged.runtime, run, candidate) == candidate
     assert decide(judged.runtime, run, candidate) == "reject"
 
@@ -166,6 +166,7 @@ def test_a_canary_that_is_started_again_by_the_same_run_is_the_same(judged: Any)
     assert decide(judged.runtime, run, candidate) == "hold"
 
 
+@pytest.mark.slow
 def test_an_adapter_whose_parent_moved_meanwhile_needs_no_second_canary(judged: Any) -> None:
     """Nobody judged it again meanwhile: the run that is started at the end does."""
     _, candidate = started(judged)
@@ -182,6 +183,7 @@ def test_an_adapter_whose_parent_moved_meanwhile_needs_no_second_canary(judged: 
     assert judged.live() == rebased
 
 
+@pytest.mark.slow
 def test_an_adapter_that_was_judged_again_while_its_canary_ran_goes_live_as_its_newest_release(judged: Any) -> None:
     _, candidate = started(judged)
     new_index(judged)
@@ -194,14 +196,16 @@ def test_an_adapter_that_was_judged_again_while_its_canary_ran_goes_live_as_its_
     assert judged.live() == rebased
 
 
+@pytest.mark.slow
 def test_a_newer_canary_takes_the_place_of_one_that_runs(judged: Any) -> None:
     run, older = started(judged)
     _, newer = started(judged, name="two")
     assert (running(judged), judged.release(older).outcome) == (newer, "superseded")
-    assert canary_is_over(judged.runtime, run, older)
+    assert seconds_left(judged.runtime, run, older) == 0
     assert judge_canary(judged.runtime, run, older) == 0
 
 
+@pytest.mark.slow
 def test_a_newer_candidate_that_is_not_good_leaves_the_canary_alone(judged: Any) -> None:
     _, older = started(judged)
     run, newer = better_adapter(judged, name="two")
@@ -211,6 +215,7 @@ def test_a_newer_candidate_that_is_not_good_leaves_the_canary_alone(judged: Any)
     assert whole_canary(judged, older) == (older, "promote")
 
 
+@pytest.mark.slow
 def test_a_rollback_ends_the_canary_and_its_adapter_may_be_tried_again(judged: Any) -> None:
     new_index(judged)
     _, candidate = started(judged)
@@ -232,6 +237,21 @@ def test_a_hold_a_promotion_by_hand_or_a_no_ends_the_canary(judged: Any, ends: s
         override(judged.runtime, "small", candidate, why="we know better", **BY_HAND)
         promotion.promote(judged.runtime, "small", candidate, **BY_HAND)
     assert running(judged) is None
+
+
+@pytest.mark.slow
+def test_a_person_ends_a_canary_and_their_no_stands_for_the_adapter(judged: Any) -> None:
+    run, candidate = started(judged)
+    reported(judged, canary=0.9, live=0.9)
+    assert end_canary(judged.runtime, "small", candidate, by="ada", run_id="by hand", why="readers complain")
+    assert (running(judged), seconds_left(judged.runtime, run, candidate)) == (None, 0)
+    assert judge_canary(judged.runtime, run, candidate) == candidate
+    assert judged.end(run, candidate) == "reject"
+    assert last_why(judged, "rejected") == "canary: Failed: ended by ada: readers complain."
+    new_index(judged)
+    again, rebased = better_adapter(judged)
+    assert decide(judged.runtime, again, rebased) == "reject"
+    assert not end_canary(judged.runtime, "small", candidate, by="ada", run_id="again", why="once more")
 
 
 def test_a_canary_is_judged_once_however_often_the_step_is_tried(judged: Any) -> None:
@@ -260,6 +280,7 @@ def test_a_flow_that_cannot_start_a_canary_holds_what_needs_one(judged: Any) -> 
     assert decide(judged.runtime, run, candidate, starts_canary=False) == "hold"
 
 
+@pytest.mark.slow
 def test_pruning_keeps_the_release_of_a_running_canary(judged: Any) -> None:
     """It is superseded when another adapter is proposed, and the index moved on twice."""
     new_index(judged)

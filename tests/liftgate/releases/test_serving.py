@@ -13,7 +13,7 @@ from canaries import HALF, at_the_end, ended, reported, started
 from liftgate.releases.canary import running_canary, tallies
 from liftgate.releases.serving import Outcome, Serving, report_outcomes, serving
 
-READERS = [f"reader {number}" for number in range(400)]
+READERS = [f"reader {number}" for number in range(200)]
 
 
 def served(judged: Any, reader: str | None, **given: Any) -> Serving:
