@@ -7,11 +7,14 @@ change are assets of Airflow, which the provider turns into data sets by `data_s
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset
+
+    from liftgate.lineage import Lineage
 
 STEPS = {
     "liftgate.indexing.close_generation": "liftgate.lineage.of_generation",
@@ -21,12 +24,12 @@ STEPS = {
 """Steps that make data out of data, and what says out of which."""
 
 
-def tell_lineage(step: str, key: str, result: Any) -> None:
-    """Tell what a step read and wrote. Whatever goes wrong is printed: lineage fails no run."""
+def tell_lineage(step: str, key: str, result: Any, call: Callable[..., Lineage]) -> None:
+    """Tell what a step read and wrote; `call` asks the library. Whatever goes wrong is printed: it fails no run."""
     if step not in STEPS or not _is_active():
         return
     try:
-        _emit(STEPS[step], key, result)
+        _emit(call(STEPS[step], key, result))
     except Exception:
         print(f"No OpenLineage event was sent of {step}:\n{traceback.format_exc()}")
 
@@ -47,13 +50,10 @@ def _is_active() -> bool:
     return bool(is_openlineage_active())
 
 
-def _emit(path: str, key: str, result: Any) -> None:
+def _emit(told: Lineage) -> None:
     from airflow.providers.openlineage.api import emit_dataset_lineage
     from openlineage.client.event_v2 import Dataset
 
-    from liftgate_airflow.step import call_step
-
-    told = call_step(path, key, result)
     emit_dataset_lineage(
         inputs=[Dataset(namespace=one.namespace, name=one.name) for one in told.inputs],
         outputs=[Dataset(namespace=one.namespace, name=one.name) for one in told.outputs],

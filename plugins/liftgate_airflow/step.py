@@ -83,7 +83,7 @@ def step(
         if named_by is not None:
             context[MAP_NAME] = call_step(named_by, key, *given, **named)  # type: ignore[literal-required]
         result = call_step(path, key, *given, **named)
-        tell_lineage(path, key, result)
+        tell_lineage(path, key, result, call_step)
         if then is not None:
             then(context, key, *given)
         if skip_on is not None and result == skip_on:

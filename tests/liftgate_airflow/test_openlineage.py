@@ -11,13 +11,14 @@ import pytest
 from liftgate_airflow.dag import asset
 from liftgate_airflow.lineage import STEPS, tell_lineage
 from liftgate_airflow.provider import get_provider_info
+from liftgate_airflow.step import call_step
 
 ABSENT = """
 import sys
 sys.modules["airflow.providers.openlineage"] = None
 from liftgate_airflow.lineage import STEPS, tell_lineage
 for step in STEPS:
-    tell_lineage(step, "nobody:nothing", None)
+    tell_lineage(step, "nobody:nothing", None, print)
 print([name for name in sys.modules if name.startswith("openlineage")])
 """
 
@@ -38,7 +39,7 @@ def test_where_the_provider_is_absent_nothing_is_imported_and_nothing_said() -> 
 def test_where_it_is_not_configured_no_step_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW__OPENLINEAGE__TRANSPORT", raising=False)
     for step in STEPS:
-        tell_lineage(step, "nobody:nothing", None)  # would need a database
+        tell_lineage(step, "nobody:nothing", None, call_step)  # would need a database
 
 
 def test_lineage_that_fails_is_printed_and_fails_no_run(
@@ -47,5 +48,5 @@ def test_lineage_that_fails_is_printed_and_fails_no_run(
     monkeypatch.setattr("liftgate_airflow.lineage._is_active", lambda: True)
     monkeypatch.delenv("AIRFLOW_CONN_LIFTGATE_DATABASE", raising=False)
     (step, *_) = STEPS
-    tell_lineage(step, "nobody:nothing", None)
+    tell_lineage(step, "nobody:nothing", None, call_step)
     assert f"No OpenLineage event was sent of {step}" in capsys.readouterr().out

@@ -7,13 +7,13 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from liftgate.config.any_source import AnySource
 from liftgate.config.block import Block
 from liftgate.config.chunking import Chunking
 from liftgate.config.embeddings import Embeddings
 from liftgate.config.metadata import Metadata
 from liftgate.config.parsing import Parsing
 from liftgate.config.retrieval import Retrieval, VectorIndex
-from liftgate.config.sources import AnySource
 
 
 class Ingestion(Block):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from traceback import print_exception
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 from liftgate.config.access import Access
 from liftgate.config.sources import SourceBlock
@@ -14,28 +14,8 @@ from liftgate.sources.connections import Connections
 from liftgate.sources.faults import is_of_code, kind_faulty, require_sound, without_links
 from liftgate.sources.identity import Listed
 from liftgate.sources.patterns import path_pattern
+from liftgate.sources.reader import Looks, Reader
 from liftgate.sources.words import GroupRules
-
-
-class Reader(Protocol):
-    """What a kind of source does. `list` opens no document; `read` never returns another version than listed."""
-
-    def list(self) -> Iterator[Listed]:
-        """Every document that there is, streamed. Raises where it breaks off."""
-        ...
-
-    def read(self, uri: str, version_hint: str) -> bytes:
-        """The bytes of that version. Raises DocumentChanged if it is no longer the listed one."""
-        ...
-
-
-@runtime_checkable
-class Looks(Protocol):
-    """What a kind may do besides, so that an event which names documents does not cost a listing."""
-
-    def look(self, uris: Collection[str]) -> Iterator[Listed]:
-        """Those of the documents that are there, as `list` would give them."""
-        ...
 
 
 class ListingEntry(NamedTuple):
