@@ -60,9 +60,9 @@ class Real:
         """The first run of its type, or a later one, as soon as there is one."""
         return str(self.until(lambda: self.runs(run_type)[number - 1 :])[0])
 
-    def parse_again(self) -> None:
+    def parse_again(self, dag_id: str = DAG) -> None:
         """Read the DAG file now: a watcher begins when its DAG is read for the first time after it was unpaused."""
-        token = self.api._call("GET", f"/dags/{DAG}")["file_token"]
+        token = self.api._call("GET", f"/dags/{dag_id}")["file_token"]
         self.api._call("PUT", f"/parseDagFile/{token}")
 
     @contextmanager

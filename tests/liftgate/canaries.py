@@ -39,7 +39,7 @@ def started(judged: Any, **given: Any) -> tuple[Run, int]:
 def reported(judged: Any, canary: float, live: float, readers: int = READERS) -> int:
     """So many readers ask once each; the shares of good answers are those. Returns how many count."""
     with judged.runtime.database.transaction() as connection:
-        running = running_canary(connection, "small")
+        running = running_canary(connection, judged.name)
     assert running
     told = []
     for number in range(readers):
@@ -47,20 +47,20 @@ def reported(judged: Any, canary: float, live: float, readers: int = READERS) ->
         side = side_of(running, reader)
         good = (number * 7919 % 1000) / 1000 < {"canary": canary, "live": live}[side]
         told.append(Outcome(canary=running.release, side=side, reader=reader, request=f"r{number}", good=good))
-    return report_outcomes(judged.runtime, "small", told)
+    return report_outcomes(judged.runtime, judged.name, told)
 
 
 def at_the_end(judged: Any) -> datetime:
     """A moment after the running canary's time is up."""
     with judged.runtime.database.transaction() as connection:
-        running = running_canary(connection, "small")
+        running = running_canary(connection, judged.name)
     assert running
     return running.until + timedelta(seconds=1)
 
 
 def ended(judged: Any, candidate: int) -> tuple[Run, int]:
     """A canary whose time is up: the run that judged it, and the release that is decided about."""
-    run = freeze_as_before(judged.runtime, "small", f"canary_small:release-{candidate}")
+    run = freeze_as_before(judged.runtime, judged.name, f"canary_{judged.name}:release-{candidate}")
     return run, judge_canary(judged.runtime, run, candidate, at_the_end(judged))
 
 

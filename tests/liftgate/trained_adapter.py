@@ -27,12 +27,14 @@ def adapter_run(judged: Any, forced: bool = False, file: dict[str, Any] | None =
     folder = judged.folder / "adapters"
     folder.mkdir(exist_ok=True)
     (judged.folder / "examples.jsonl").touch()
-    files = {"knowledge_base": "../knowledge_bases/small.yaml", "examples": "../examples.jsonl"}
+    name = judged.name
+    files = {"knowledge_base": f"../knowledge_bases/{name}.yaml", "examples": "../examples.jsonl"}
     given = {"open_groups": ["staff"], "base_model": BASE, **training}
-    (folder / "small.yaml").write_text(yaml.safe_dump({"name": "small", **files, **(file or {}), "training": given}))
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({"name": name, **files, **(file or {}), "training": given}))
     judged.runs += 1
-    run_id = f"adapter_small:run-{judged.runs}"
-    return freeze_configuration(judged.runtime, folder / "small.yaml", run_id, Scope(forced=forced), Allowances())
+    run_id = f"adapter_{name}:run-{judged.runs}"
+    return freeze_configuration(judged.runtime, path, run_id, Scope(forced=forced), Allowances())
 
 
 def trained(judged: Any, name: str = "one", tuning_set: str = TUNING_SET, **changes: Any) -> str:
@@ -63,8 +65,8 @@ def stored_tuning_set(judged: Any, digest: str = TUNING_SET) -> str:
     """A tuning set that passed its suite."""
     with judged.runtime.database.transaction() as connection:
         empty = {"uri": "", "counts": '{"release": 1}', "lineage": "{}", "dataset_revision": None, "run_id": "test"}
-        queries().store_tuning_set(connection, digest=digest, kb="small", **empty)
-        queries().store_validation(connection, kb="small", subject=digest, passed=True, report="{}", run_id="test")
+        queries().store_tuning_set(connection, digest=digest, kb=judged.name, **empty)
+        queries().store_validation(connection, kb=judged.name, subject=digest, passed=True, report="{}", run_id="test")
     return digest
 
 

@@ -20,3 +20,7 @@ class Canary(Block):
     They must also come from readers enough for the margin: 59 for 5 points."""
     margin: Share = 0.05
     """Loss of good answers that is tolerated, as a share: 0.05 is five points."""
+
+    def __str__(self) -> str:
+        """Example: share=0.1 -> "10 % of readers"."""
+        return f"{self.share * 100:g} % of readers"

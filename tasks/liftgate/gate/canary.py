@@ -83,11 +83,11 @@ def judge(canary: Tally, live: Tally, settings: Canary) -> CanaryJudgement:
         outcome = "passed"
     elif upper < 0:
         outcome = "failed"
-    shares = _shares(canary, live)
+    shares, points = _shares(canary, live), f"{settings.margin * 100:g} points"
     sentence = {
-        "passed": f"Passed: {shares} is shown to be less than {settings.margin:.0%} worse (bound {lower:+.3f}).",
-        "failed": f"Failed: {shares} is shown to be worse (at most {upper:+.3f}).",
-        "inconclusive": f"Inconclusive: {missing or f'{shares} may be worse by more than {settings.margin:.0%}.'}",
+        "passed": f"Passed: {shares}, shown to be less than {points} worse (bound {lower:+.3f}).",
+        "failed": f"Failed: {shares}, shown to be worse (at most {upper:+.3f}).",
+        "inconclusive": f"Inconclusive: {missing or f'{shares}, not shown to be less than {points} worse.'}",
     }[outcome]
     return CanaryJudgement(outcome, sentence, *_numbers(canary, live), lower, upper, settings.margin)
 
@@ -131,7 +131,7 @@ def _missing(canary: Tally, live: Tally, settings: Canary) -> str:
 
 
 def _shares(canary: Tally, live: Tally) -> str:
-    return f"{canary.share or 0:.1%} good answers with the canary against {live.share or 0:.1%} without it"
+    return f"{canary.share or 0:.1%} good answers with the canary, {live.share or 0:.1%} without it"
 
 
 def _numbers(canary: Tally, live: Tally) -> tuple[Counts, Counts, float | None]:

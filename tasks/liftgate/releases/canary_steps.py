@@ -24,8 +24,8 @@ ENDED_OTHERWISE = 0
 def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] | Literal["superseded"]:
     """Let some readers have the candidate's adapter, with the same checks as a promotion in one transaction.
 
-    A canary of another adapter that still runs is superseded. Repeated, it changes nothing. Returns what names the run
-    that waits for it: adapter, release and the number of its event; superseded where something else went live
+    It takes the place of another adapter's canary that still runs. Repeated, it changes nothing. Returns what names the
+    run that waits for it: adapter, release and the number of its event; superseded where something else went live
     meanwhile. Raises PromotionRefused where the ledger would not allow a promotion.
     """
     with runtime.database.transaction() as connection:
@@ -42,11 +42,10 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
         require_allowed(connection, asked)
         running = running_canary(connection, run.kb)
         if running is None or running.adapter != part.digest:
-            _supersede(connection, run, running, candidate)
             _record_start(connection, run, asked, settings)
             running = running_canary(connection, run.kb)
         assert running
-    print(f"{running.settings.share:.0%} of readers get the adapter of release {candidate} until {running.until}.")
+    print(f"{running.settings} get the adapter of release {candidate}, until {running.until:%Y-%m-%d %H:%M} UTC.")
     return {"adapter": part.name, "release": running.release, "canary": running.n}
 
 
@@ -112,12 +111,6 @@ def _is_due(connection: Connection, running: RunningCanary, now: datetime) -> bo
     return is_harm(*tallies(connection, running.kb, running.n, running.until), running.settings.margin)
 
 
-def _supersede(connection: Connection, run: Run, running: RunningCanary | None, newer: int) -> None:
-    if running and release(connection, run.kb, running.release).outcome in (None, "held"):
-        why = f"the canary of release {newer} is newer"
-        record(connection, run.kb, "superseded", by=run.run_id, run_id=run.run_id, release=running.release, why=why)
-
-
 def _record_start(connection: Connection, run: Run, asked: Release, settings: Canary) -> None:
     assert asked.makeup.adapter
     record(
@@ -127,7 +120,7 @@ def _record_start(connection: Connection, run: Run, asked: Release, settings: Ca
         by=run.run_id,
         run_id=run.run_id,
         release=asked.n,
-        why=f"{settings.share:.0%} of readers for {settings.hours:g} h",
+        why=f"{settings} for {settings.hours:g} h",
         details={"adapter": asked.makeup.adapter.digest, "settings": settings.model_dump()},
     )
 

@@ -22,7 +22,7 @@ class CanarySoFar:
         one = self.canary
         yield (
             f"A canary of release {one.release} runs from {one.since:%Y-%m-%d %H:%M} to {one.until:%Y-%m-%d %H:%M}: "
-            f"{one.settings.share:.0%} of readers get its adapter. It is judged at the end."
+            f"{one.settings} get its adapter. It is judged at the end."
         )
         yield f"So far, {numbers(self.found)}"
 

@@ -66,7 +66,7 @@ def test_running_canary_stands_below_the_releases_and_its_judgement_in_that_of_i
     command("outcomes", "small", "-", lines=lines(judged))
     shown = command("releases", "list", "small").stdout
     assert "A canary of release 2 runs from " in shown
-    assert "50% of readers get its adapter. It is judged at the end." in shown
+    assert "50 % of readers get its adapter. It is judged at the end." in shown
     assert "95 % bounds -" in shown
     ended(judged, 2)
     assert "A canary" not in command("releases", "list", "small").stdout

@@ -38,15 +38,15 @@ def test_an_equal_canary_mostly_passes() -> None:
     assert passed(400, 0.9, 0.9, trials=200) > 0.8
 
 
-def test_an_equal_canary_is_not_ended_by_being_looked_at() -> None:
-    """Sixty times while its readers come in."""
+def test_a_canary_that_is_worse_by_the_margin_is_not_ended_by_being_looked_at() -> None:
+    """Sixty times while its readers come in; a better one even less."""
     rng, trials = np.random.default_rng(3), 150
     ended = 0
     for _ in range(trials):
-        canary, live = draw(rng, 300, 0.9), draw(rng, 2700, 0.9)
+        canary, live = draw(rng, 300, 0.9 - SETTINGS.margin), draw(rng, 2700, 0.9)
         looks = [(_first(canary, 5 * look), _first(live, 45 * look)) for look in range(1, 61)]
         ended += any(is_harm(*look, SETTINGS.margin) for look in looks)
-    assert ended / trials < 0.01
+    assert ended / trials < 0.03
 
 
 def _first(side: Tally, readers: int) -> Tally:

@@ -146,6 +146,13 @@ def test_approval_comes_before_the_canary_and_does_not_lead_around_it(judged: An
     assert whole_canary(judged, candidate) == (candidate, "promote")
 
 
+def test_a_run_stops_where_a_person_refused_the_adapter_before_its_canary(judged: Any) -> None:
+    run, candidate = better_adapter(judged)
+    assert stop_if_nothing_to_do(judged.runtime, run, "set-one")
+    outcomes.reject(judged.runtime, run, candidate)
+    assert not stop_if_nothing_to_do(judged.runtime, run, "set-one")
+
+
 def test_a_canary_starts_only_where_a_promotion_would_be_allowed(judged: Any) -> None:
     run, candidate = better_adapter(judged)
     judged.hold()
