@@ -10,7 +10,14 @@ from liftgate.config.canary import Canary
 from liftgate.database import Connection, queries
 from liftgate.errors import PromotionRefused
 from liftgate.gate.canary import CanaryJudgement, is_harm, judge
-from liftgate.releases.canary import RunningCanary, canary_settings, running_canary, tallies
+from liftgate.releases.canary import (
+    RunningCanary,
+    canary_settings,
+    canary_state,
+    judgement_on,
+    running_canary,
+    tallies,
+)
 from liftgate.releases.ledger import Release, live, lock_ledger, record, release
 from liftgate.releases.promotion import may_follow, require_allowed
 from liftgate.runs import Run
@@ -24,9 +31,10 @@ ENDED_OTHERWISE = 0
 def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] | Literal["superseded"]:
     """Let some readers have the candidate's adapter, with the same checks as a promotion in one transaction.
 
-    It takes the place of another adapter's canary that still runs. Repeated, it changes nothing. Returns what names the
-    run that waits for it: adapter, release and the number of its event; superseded where something else went live
-    meanwhile. Raises PromotionRefused where the ledger would not allow a promotion.
+    It takes the place of another adapter's canary that still runs. Repeated while it runs, it changes nothing. Returns
+    what names the run that waits for it: adapter, release and the number of its event; superseded where something else
+    went live meanwhile. Raises PromotionRefused where the ledger would not allow a promotion, and after the canary's
+    end: who clears this step must not try again what was judged, or what a person ended.
     """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, run.kb)
@@ -42,11 +50,21 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
         require_allowed(connection, asked)
         running = running_canary(connection, run.kb)
         if running is None or running.adapter != part.digest:
+            _require_untried(connection, asked)
             _record_start(connection, run, asked, settings)
             running = running_canary(connection, run.kb)
         assert running
     print(f"{running.settings} get the adapter of release {candidate}, until {running.until:%Y-%m-%d %H:%M} UTC.")
     return {"adapter": part.name, "release": running.release, "canary": running.n}
+
+
+def _require_untried(connection: Connection, asked: Release) -> None:
+    found = judgement_on(connection, asked)
+    if found and canary_state(connection, asked) != "not_started":
+        raise PromotionRefused(
+            f"Expected no judgement on a canary of the adapter of release {asked.n} of {asked.kb} with these settings, "
+            f"found: {found.sentence} Clear decide, which follows it."
+        )
 
 
 def seconds_left(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> float:

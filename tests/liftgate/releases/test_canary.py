@@ -174,6 +174,19 @@ def test_a_canary_that_is_started_again_by_the_same_run_is_the_same(judged: Any)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("ends", ["a person", "harm", "too few"])
+def test_a_canary_that_has_ended_is_not_started_again_by_clearing_its_start(judged: Any, ends: str) -> None:
+    run, candidate = started(judged)
+    if ends == "a person":
+        end_canary(judged.runtime, "small", candidate, why="complaints", **BY_HAND)
+    else:
+        reported(judged, canary=0.4, live=0.9, readers=600 if ends == "harm" else 10)
+        ended(judged, candidate)
+    with pytest.raises(PromotionRefused, match=r"found: (Failed|Inconclusive): .*Clear decide"):
+        start_canary(judged.runtime, run, candidate)
+    assert running(judged) is None
+
+
 def test_an_adapter_whose_parent_moved_meanwhile_needs_no_second_canary(judged: Any) -> None:
     """Nobody judged it again meanwhile: the run that is started at the end does."""
     _, candidate = started(judged)
