@@ -141,6 +141,16 @@ def test_documents_that_cannot_be_read_for_themselves_are_quarantined(locked: An
     assert locked.generations()[-1]["state"] in ("closed", "empty")
 
 
+def test_documents_that_were_set_aside_before_do_not_stop_later_runs(locked: Any) -> None:
+    write(locked, a="locked", b="locked", c="locked", d=PAGE)
+    locked.index()
+    locked.index()
+    assert [row["state"] for row in locked.generations()] == ["closed", "empty"]
+    write(locked, e="locked", f="locked", g="locked")
+    with pytest.raises(SourceGaveNothing, match=r"none of 3, first .*to give e\.md"):
+        locked.index()
+
+
 def test_a_silent_source_is_seen_beside_one_that_gives(locked: Any) -> None:
     write(locked, a="locked", b="locked", c="locked")
     other = locked.folder / "other"
