@@ -68,13 +68,22 @@ def _require_untried(connection: Connection, asked: Release) -> None:
 
 
 def seconds_left(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> float:
-    """How long to wait for the canary of a release. 0: its time is up, it does harm, or it runs no longer."""
+    """How long to wait for the canary of a release. 0: its time is up, or it runs no longer.
+
+    One that does harm is judged here, when that is seen: some good answers more, before anybody else looks, would let
+    it run on with nobody who waits for it.
+    """
     at = now or datetime.now(UTC)
     with runtime.database.transaction() as connection:
         running = _running(connection, run.kb, candidate)
-        if running is None or _is_due(connection, running, at):
+        if running is None or at >= running.until:
             return 0.0
-        return (running.until - at).total_seconds()
+        if not _does_harm(connection, running):
+            return (running.until - at).total_seconds()
+        lock_ledger(connection, run.kb)
+        if running := _running(connection, run.kb, candidate):
+            _judge(connection, running, run)
+    return 0.0
 
 
 def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> int:
@@ -92,8 +101,7 @@ def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
                 f"{running.until:%Y-%m-%d %H:%M} UTC. Clear wait_for_outcomes."
             )
         if running:
-            found = judge(*tallies(connection, run.kb, running.n, running.until), running.settings)
-            _record_end(connection, running, found, run.run_id, run.run_id)
+            _judge(connection, running, run)
         started = queries().canary_of_release(connection, kb=run.kb, release=candidate)
         ended = queries().end_of_canary(connection, kb=run.kb, canary=started["n"]) if started else None
         if started is None or ended is None:
@@ -124,8 +132,15 @@ def _running(connection: Connection, kb: str, candidate: int) -> RunningCanary |
 
 
 def _is_due(connection: Connection, running: RunningCanary, now: datetime) -> bool:
-    if now >= running.until:
-        return True
+    return now >= running.until or _does_harm(connection, running)
+
+
+def _judge(connection: Connection, running: RunningCanary, run: Run) -> None:
+    found = judge(*tallies(connection, run.kb, running.n, running.until), running.settings)
+    _record_end(connection, running, found, run.run_id, run.run_id)
+
+
+def _does_harm(connection: Connection, running: RunningCanary) -> bool:
     return is_harm(*tallies(connection, running.kb, running.n, running.until), running.settings.margin)
 
 

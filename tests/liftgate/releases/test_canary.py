@@ -111,6 +111,15 @@ def test_harm_ends_a_canary_at_once(judged: Any) -> None:
     assert decide(judged.runtime, run, candidate) == "reject"
 
 
+def test_harm_that_was_seen_ends_a_canary_whatever_comes_before_it_is_judged(judged: Any) -> None:
+    run, candidate = started(judged)
+    reported(judged, canary=0.4, live=0.9, readers=100)
+    assert seconds_left(judged.runtime, run, candidate) == 0
+    assert running(judged) is None
+    assert judge_canary(judged.runtime, run, candidate) == candidate
+    assert decide(judged.runtime, run, candidate) == "reject"
+
+
 def test_no_other_way_leads_around_the_canary(judged: Any) -> None:
     run, candidate = better_adapter(judged)
     for found in (r"found: it has not run\. Let adapter_small", r"found: it runs until .* UTC", "found: Inconclusive"):
