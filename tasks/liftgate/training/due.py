@@ -9,6 +9,7 @@ from liftgate.database import Connection, queries
 from liftgate.evaluation.conditions import answer_conditions
 from liftgate.releases.canary import canary_state
 from liftgate.releases.ledger import live, release
+from liftgate.releases.promotion import decide
 from liftgate.runs import Run
 from liftgate.training.train import identity_of
 
@@ -38,7 +39,8 @@ def _due(runtime: Runtime, connection: Connection, run: Run, tuning_set: str, ne
 def _settled(runtime: Runtime, connection: Connection, run: Run, newest: dict[str, Any]) -> bool:
     """Whether the newest adapter is live, or a release with it has its verdict under today's conditions.
 
-    One that waits for its canary, or that has passed it and is not live, is not.
+    One that waits for its canary, or that has passed it and is not live, is not, nor is one that a hold kept from going
+    live and that nothing keeps any more.
     """
     current = live(connection, run.kb)
     if current and current.makeup.adapter and current.makeup.adapter.digest == newest["digest"]:
@@ -50,5 +52,8 @@ def _settled(runtime: Runtime, connection: Connection, run: Run, newest: dict[st
     if judged == "promote":
         n = queries().newest_release_with(connection, kb=run.kb, adapter=newest["digest"])
         one = release(connection, run.kb, n)
-        return one.outcome == "rejected" or canary_state(connection, one) not in ("not_started", "passed")
+        state = canary_state(connection, one)
+        if one.outcome == "held" and state == "not_needed":
+            return decide(runtime, run, n) == "hold"
+        return one.outcome == "rejected" or state not in ("not_started", "passed")
     return judged is not None

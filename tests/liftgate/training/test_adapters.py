@@ -10,6 +10,7 @@ from trained_adapter import BASE, adapter_run, better, registered, stored_tuning
 from liftgate.answering import Request
 from liftgate.errors import ArtifactCorrupt, PromotionRefused
 from liftgate.jobs.results import verified_manifest
+from liftgate.releases.rollback import resume, roll_back
 from liftgate.training.adapters import adapters, register_adapter, tuning_set_of
 from liftgate.training.due import stop_if_nothing_to_do
 from liftgate.training.train import train
@@ -186,6 +187,20 @@ def test_run_goes_on_until_the_newest_adapter_is_judged(judged: Any) -> None:
     judged.compare_answers(run, candidate, better)
     assert not goes_on(judged, digest)
     judged.end(run, candidate)
+    assert not goes_on(judged, digest)
+
+
+def test_run_goes_on_with_an_adapter_that_a_hold_kept_back_when_that_is_lifted(judged: Any) -> None:
+    judged.write("desk-0.md", judged.text(0, "On Mondays."))
+    judged.whole_run()
+    roll_back(judged.runtime, "small", 1, kind="drill", why="test", by="test", run_id="back")
+    run, digest, candidate = registered(judged)
+    judged.compare_answers(run, candidate, better)
+    assert judged.end(run, candidate) == "hold"
+    assert not goes_on(judged, digest)
+    resume(judged.runtime, "small", by="test", run_id="resume")
+    assert goes_on(judged, digest)
+    assert judged.end(run, candidate) == "promote"
     assert not goes_on(judged, digest)
 
 
