@@ -152,6 +152,8 @@ class OpenAIGenerator:
             finish = "length" if choice["finish_reason"] == "length" else "stop"
         except (KeyError, TypeError, ValueError) as error:
             raise wrong_form(self._server, "one of `choices` with `message`, and `usage`,") from error
+        if text is None:  # of a model that was still thinking, or behind a filter: it said nothing, and counts so
+            text = ""
         if not isinstance(text, str):
             raise wrong_form(self._server, "a text in `content`")
         return Answer(request.id, text, tokens, finish)

@@ -172,6 +172,16 @@ def test_answer_in_another_form_is_an_error_with_its_remedy(judged: Any, servers
         answer_questions(served(judged, servers), judged.release(1).makeup, ASKED[:1])
 
 
+def test_a_model_that_says_nothing_keeps_no_other_question_from_being_answered(
+    judged: Any, servers: ModelServers
+) -> None:
+    nothing = {"message": {"content": None}, "finish_reason": "length"}
+    servers.faults = [Fault(200, json.dumps({"choices": [nothing], "usage": {"completion_tokens": 96}}))]
+    answered = answer_questions(served(judged, servers), judged.release(1).makeup, ASKED)
+    assert sorted(bool(one.text) for one in answered) == [False] + [True] * (len(ASKED) - 1)
+    assert all(one.text is not None for one in answered)
+
+
 def test_an_answer_of_the_server_is_never_taken_for_one_of_the_trainers_program(
     judged: Any, servers: ModelServers
 ) -> None:
