@@ -8,6 +8,15 @@ SELECT n, kind, release, details, at, run_id FROM events
  WHERE kb = :kb AND kind IN ('canary_started', 'canary_ended') AND details ->> 'adapter' = :adapter
  ORDER BY n DESC LIMIT 1;
 
+-- name: last_flight_from(kb, adapter)$
+-- Number of the last rollback away from an adapter for its quality or for legal reasons, or 0.
+SELECT COALESCE(max(e.n), 0) FROM events e
+  JOIN releases left_one ON left_one.kb = e.kb AND left_one.n = (e.details ->> 'from')::int
+  JOIN releases target ON target.kb = e.kb AND target.n = e.release
+ WHERE e.kb = :kb AND e.kind = 'rolled_back' AND e.details ->> 'kind' IN ('quality', 'legal')
+   AND left_one.makeup #>> '{adapter,digest}' = :adapter
+   AND target.makeup #>> '{adapter,digest}' IS DISTINCT FROM :adapter;
+
 -- name: canary_of_release(kb, release)^
 -- The canary that was started last for a release.
 SELECT n, release, at, details FROM events

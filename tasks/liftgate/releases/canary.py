@@ -54,7 +54,8 @@ def canary_state(connection: Connection, of: Release) -> CanaryState:
     """How far the canary of a release's adapter is, under whatever number it ran.
 
     What was shown stands, also where the configuration wants no canary any more. An inconclusive one is not repeated
-    with the same settings: who may try again passes by chance. One that a rollback or a hold ended showed nothing.
+    with the same settings: who may try again passes by chance. One that a rollback or a hold ended showed nothing, and
+    one that passed before a rollback away from its adapter for quality or legal reasons has shown too little.
     """
     if of.component != "adapter" or of.makeup.adapter is None:
         return "not_needed"
@@ -67,6 +68,8 @@ def canary_state(connection: Connection, of: Release) -> CanaryState:
     if last and last["kind"] == "canary_ended":
         found = last["details"]["judgement"]["outcome"]
         if found == "inconclusive" and settings and last["details"]["settings"] != settings.model_dump():
+            found = "not_started"
+        if found == "passed" and last["n"] < queries().last_flight_from(connection, kb=of.kb, adapter=digest):
             found = "not_started"
     if found in ("not_started", "inconclusive") and settings is None:
         return "not_needed"
@@ -82,7 +85,7 @@ def why_no_promotion(connection: Connection, of: Release) -> str | None:
     if found == "running" and running:
         return f"it runs until {running.until:%Y-%m-%d %H:%M} UTC."
     if found == "not_started":
-        return "it has not run."
+        return "it has not run, or passed before a rollback away from it."
     assert of.makeup.adapter
     last = queries().last_of_canary(connection, kb=of.kb, adapter=of.makeup.adapter.digest)
     return str(last["details"]["judgement"]["sentence"])

@@ -122,7 +122,11 @@ def test_harm_that_was_seen_ends_a_canary_whatever_comes_before_it_is_judged(jud
 
 def test_no_other_way_leads_around_the_canary(judged: Any) -> None:
     run, candidate = better_adapter(judged)
-    for found in (r"found: it has not run\. Let adapter_small", r"found: it runs until .* UTC", "found: Inconclusive"):
+    for found in (
+        r"found: it has not run, .*\. Let adapter_small",
+        r"found: it runs until .* UTC",
+        "found: Inconclusive",
+    ):
         with pytest.raises(PromotionRefused, match=found):
             promotion.promote(judged.runtime, "small", candidate, **BY_HAND)
         with pytest.raises(PromotionRefused, match=found):
@@ -289,6 +293,18 @@ def test_a_canary_is_judged_once_however_often_the_step_is_tried(judged: Any) ->
     for _ in range(2):
         assert judge_canary(judged.runtime, run, candidate, end) == candidate
     assert judged.events("canary_ended") == [("canary_ended", candidate)]
+
+
+@pytest.mark.parametrize(("kind", "branch"), [("operational", "promote"), ("quality", "start_canary")])
+def test_a_canary_that_passed_counts_no_more_after_a_rollback_for_quality(judged: Any, kind: Any, branch: str) -> None:
+    _, candidate = started(judged)
+    reported(judged, canary=0.9, live=0.9)
+    assert whole_canary(judged, candidate) == (candidate, "promote")
+    roll_back(judged.runtime, "small", 1, kind=kind, why="complaints", **BY_HAND)
+    resume(judged.runtime, "small", **BY_HAND)
+    judged.ask_more()
+    run, again = better_adapter(judged)
+    assert decide(judged.runtime, run, again) == branch
 
 
 def test_a_canary_that_failed_stands_where_the_configuration_wants_none_any_more(judged: Any) -> None:
