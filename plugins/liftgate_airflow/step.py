@@ -142,16 +142,21 @@ def call_step(path: str, key: str, *given: Any, **named: Any) -> Any:
 
 def with_retries(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     """Call it. A database that does not answer is reported as a configuration error, but is worth a retry here."""
-    from psycopg import OperationalError
-
     from liftgate.errors import ConfigurationError
 
     try:
         return function(*given, **named)
     except ConfigurationError as error:
-        if isinstance(error.__cause__, OperationalError):
+        if is_silent_database(error):
             raise AirflowException(str(error)) from error
         raise
+
+
+def is_silent_database(error: Exception) -> bool:
+    """Whether it says that the database does not answer, which passes."""
+    from psycopg import OperationalError
+
+    return isinstance(error, OperationalError) or isinstance(error.__cause__, OperationalError)
 
 
 def _signature(names: tuple[str, ...]) -> Signature:

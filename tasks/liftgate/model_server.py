@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -51,6 +52,11 @@ class ModelServer:
             )
         return self._url
 
+    @property
+    def place(self) -> str:
+        """The address for messages, which are no place for a login."""
+        return re.sub(r"//[^/@]*@", "//", self.url)
+
     def get(self, path: str) -> Any:
         """The same as `post`, with nothing given."""
         return self._json(self._patiently("GET", path, None))
@@ -87,7 +93,7 @@ class ModelServer:
             answer = self._client.request(method, address, json=body)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise ConfigurationError(
-                f"Expected {self.setting} to be an address like https://models.example.com/v1, found {self.url}. "
+                f"Expected {self.setting} to be an address like https://models.example.com/v1, found {self.place}. "
                 "Correct it."
             ) from error
         except httpx.TransportError as error:
@@ -114,7 +120,7 @@ class ModelServer:
             return answer.json()
         except ValueError as error:
             raise ModelServerRefused(
-                f"Expected JSON from {self.url}, found {answer.headers.get('content-type', 'something else')}. "
+                f"Expected JSON from {self.place}, found {answer.headers.get('content-type', 'something else')}. "
                 f"Correct {self.setting}: it is the address of the interface, not of a page."
             ) from error
 
@@ -122,12 +128,12 @@ class ModelServer:
         reason, code = self._reason(answer), answer.status_code
         if code in _KEY_REFUSED:
             return ConfigurationError(
-                f"Expected {self.url} to take the key, found {code}: {reason}. Correct {self._key_setting}."
+                f"Expected {self.place} to take the key, found {code}: {reason}. Correct {self._key_setting}."
             )
         if (code in _TRY_AGAIN or code >= 500) and not any(name in reason for name in _NEVER_AGAIN):
             return ModelServerUnavailable(self._unavailable(f"{code}: {reason}"), retry_after(answer.headers))
         return ModelServerRefused(
-            f"Expected {self.url} to take the request, found {code}: {reason}. Correct {self.setting}, or what was "
+            f"Expected {self.place} to take the request, found {code}: {reason}. Correct {self.setting}, or what was "
             "asked for: the model's name, a smaller embeddings.batch_size or max_context_tokens.",
             status=code,
         )
@@ -138,7 +144,7 @@ class ModelServer:
         return (text.replace(self._key, "***") if self._key else text)[:_LONGEST_REASON]
 
     def _unavailable(self, found: str) -> str:
-        return f"Expected {self.url} to answer, found {found}. Look after that server; the task can be cleared then."
+        return f"Expected {self.place} to answer, found {found}. Look after that server; the task can be cleared then."
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

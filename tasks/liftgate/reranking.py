@@ -60,7 +60,7 @@ class _ServerScorer:
 
     def _wrong(self, found: str, remedy: str) -> ModelServerRefused:
         return ModelServerRefused(
-            f"Expected a score for each chunk from {self._server.url}, found {found}. {remedy}, or set "
+            f"Expected a score for each chunk from {self._server.place}, found {found}. {remedy}, or set "
             "retrieval_defaults.rerank to false."
         )
 

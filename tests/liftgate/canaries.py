@@ -18,9 +18,12 @@ HALF: dict[str, Any] = {"share": 0.5, "min_outcomes": 200, "margin": 0.1}
 READERS = 600
 
 
-def better_adapter(judged: Any, canary: dict[str, Any] | None = HALF, name: str = "one") -> tuple[Run, int]:
+def better_adapter(
+    judged: Any, canary: dict[str, Any] | None = HALF, name: str = "one", file: str = "small"
+) -> tuple[Run, int]:
     """A run up to a verdict `promote` on an adapter, and the candidate."""
-    run, digest = adapter_run(judged, file={"canary": canary}), stored_tuning_set(judged, f"set-{name}")
+    run = adapter_run(judged, file={"name": file, "canary": canary})
+    digest = stored_tuning_set(judged, f"set-{name}")
     folder = judged.folder / "trained" / name
     folder_uri = str(folder) if folder.exists() else trained(judged, name, digest)
     candidate = register_adapter(judged.runtime, run, digest, folder_uri)

@@ -62,6 +62,14 @@ def test_a_wait_longer_than_a_task_should_spend_is_left_to_the_tasks_retry(serve
     assert len(servers.asked) == 1
 
 
+def test_a_login_in_the_address_stands_in_no_message(servers: ModelServers) -> None:
+    servers.faults = [Fault(404, "no such model")]
+    address = servers.settings["openai_url"]
+    with pytest.raises(ModelServerRefused, match=f"Expected {address} to take") as error:
+        ask(servers, openai_url=address.replace("://", "://me:secret@"))
+    assert "secret" not in str(error.value)
+
+
 def test_a_wait_is_a_number_or_a_date() -> None:
     assert retry_after({"retry-after": "7"}) == 7
     assert retry_after({"retry-after": "-7"}) == 0

@@ -20,6 +20,7 @@ from canaries import HALF, better_adapter, reported
 from judged_knowledge_base import JudgedKnowledgeBase
 from trained_adapter import adapter_run
 
+from liftgate.database import Database
 from liftgate.releases.canary_steps import judge_canary, start_canary
 from liftgate.runs import freeze_as_before
 from liftgate.runtime import Runtime
@@ -96,7 +97,8 @@ def test_a_canary_is_started_waited_for_judged_and_its_adapter_goes_live(
     tasks = run("adapter_judged")
     assert (tasks["start_canary"], tasks["trigger_canary"], "promote" in tasks) == ("success", "success", False)
     event = judged.query("SELECT n, release FROM events WHERE kind = 'canary_started'")[0]
-    assert started_runs("canary_small") == [(f"release_2__canary_{event['n']}", {"release": 2})]
+    about = {"adapter": "small", "release": 2, "canary": event["n"]}
+    assert started_runs("canary_small") == [(f"release_2__canary_{event['n']}", about)]
     reported(judged, canary=0.9, live=0.9)
     assert judged.live() == 1
     tasks = run("canary_small", release=2)
@@ -130,10 +132,41 @@ def test_a_triggerer_that_starts_again_waits_on_until_harm_is_seen(judged: Judge
     assert judge_canary(judged.runtime, run, 2) == 2
 
 
-def test_marking_the_waiting_task_as_failed_ends_the_canary(judged: JudgedKnowledgeBase) -> None:
+async def of(*states: str) -> set[str]:
+    return set(states)
+
+
+def test_marking_the_waiting_task_as_failed_ends_the_canary_and_clearing_it_does_not(
+    judged: JudgedKnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = freeze_as_before(judged.runtime, "small", "canary_small:killed")
     start_canary(judged.runtime, run, 2)
     trigger = OutcomesTrigger(run.run_id, 2, poll_seconds=0.1)
+    for state in ("scheduled", "success", "deferred"):
+        monkeypatch.setattr("liftgate_airflow.triggers.outcomes.states_of", lambda _, found=state: of(found))
+        asyncio.run(trigger.on_kill())
+    assert not judged.events("canary_ended")
+    monkeypatch.setattr("liftgate_airflow.triggers.outcomes.states_of", lambda _: of("failed"))
     asyncio.run(fired(trigger, lambda: asyncio.run(trigger.on_kill())))
     (event,) = judged.query("SELECT by_whom, why FROM events WHERE kind = 'canary_ended'")
-    assert event["why"] == "Failed: ended by airflow: its task in Airflow was ended by hand."
+    assert event["why"] == "Failed: ended by airflow: its task in Airflow was marked as failed."
+
+
+def test_a_database_that_does_not_answer_for_a_while_ends_no_wait(
+    judged: JudgedKnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent, looks = Database("postgresql://nobody@127.0.0.1:1/none"), [1, 2]
+
+    def seconds_left(*_: object) -> float:
+        if looks:
+            looks.pop()
+            with silent.transaction():
+                raise AssertionError("it answers")
+        return 0
+
+    async def waits() -> object:
+        return await anext(OutcomesTrigger("canary_small:silent", 2, poll_seconds=0.01).run())
+
+    monkeypatch.setattr(OutcomesTrigger, "_seconds_left", seconds_left)
+    assert asyncio.run(waits())
+    assert not looks

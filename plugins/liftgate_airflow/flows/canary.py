@@ -41,8 +41,8 @@ def canary(config: Adapter, path: Path) -> DAG | None:
     Readers see the last promoted release, and the canary's readers the new adapter, until *judge_canary* has ended or
     the canary's time is up, whichever comes first.
 
-    - The canary does harm: mark *wait_for_outcomes* failed, or `liftgate releases end-canary`. Readers get what is live
-      again within seconds, and the adapter is not tried again.
+    - The canary does harm: mark *wait_for_outcomes* failed (clearing it only makes it wait anew), or
+      `liftgate releases end-canary`. Readers get what is live again within seconds, and the adapter is not tried again.
     - *judge_canary* red: what started the canary is still the ledger's word. Clear it.
     - Held for too few outcomes: does the application report them? `liftgate releases list` shows how many came. With
       more `hours` in the adapter's file, `adapter_<name>` starts another canary.

@@ -90,7 +90,7 @@ def _tried(candidate: Any) -> Any:
         task_id="trigger_canary",
         trigger_dag_id=f"canary_{pulled.format('adapter')}",
         trigger_run_id=f"release_{pulled.format('release')}__canary_{pulled.format('canary')}",
-        conf={"release": candidate},
+        conf=started,  # with the release whose canary runs: it may be an earlier one with the same adapter
         skip_when_already_exists=True,
     )
     return started

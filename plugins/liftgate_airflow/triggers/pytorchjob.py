@@ -18,6 +18,7 @@ from liftgate.jobs.backend import JobRef, JobState, Phase
 from liftgate.jobs.kinds import kind_named
 from liftgate.jobs.progress import Progress, progress_in
 from liftgate_airflow.job_events import OVERDUE, REFUSED, JobEvent
+from liftgate_airflow.triggers.own_task import states_of
 
 if TYPE_CHECKING:
     from liftgate_airflow.hooks.pytorchjob import AsyncPyTorchJobHook
@@ -148,15 +149,7 @@ class PyTorchJobTrigger(BaseTrigger):
 
     async def _still_waits(self) -> bool:
         """Whether the task is deferred all the same: then only another triggerer has taken it over from this one."""
-        ti = self.task_instance
-        if ti is None:
-            return False
-        from airflow.sdk.execution_time.comms import GetTaskStates
-        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
-
-        asked = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
-        answer: Any = await SUPERVISOR_COMMS.asend(asked)
-        return "deferred" in answer.task_states.get(ti.run_id, {}).values()
+        return "deferred" in await states_of(self.task_instance)
 
     async def _state(self) -> JobState:
         if not self.ref.uid:

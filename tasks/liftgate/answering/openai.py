@@ -69,7 +69,7 @@ class ServedModel:
             served = self._served()
         if self.name not in served:
             found = ", ".join(served) or "nothing"
-            raise ModelServerRefused(f"Expected {self.server.url} to serve {self.name}, found {found}. {self.remedy}")
+            raise ModelServerRefused(f"Expected {self.server.place} to serve {self.name}, found {found}. {self.remedy}")
 
     def _load(self, folder: str) -> None:
         try:
@@ -78,10 +78,10 @@ class ServedModel:
             if self.name in self._served():  # another task was first
                 return
             raise ModelServerRefused(
-                f"Expected {self.server.url} to load {folder} as {self.name}, found that it refused. {error} vLLM "
+                f"Expected {self.server.place} to load {folder} as {self.name}, found that it refused. {error} vLLM "
                 "needs --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True for it, and has to see that folder."
             ) from error
-        print(f"{self.server.url} loaded {folder} as {self.name}.")
+        print(f"{self.server.place} loaded {folder} as {self.name}.")
 
     def _served(self) -> list[str]:
         answer = self.server.get("/models")
@@ -162,7 +162,7 @@ class OpenAIGenerator:
 def wrong_form(server: ModelServer, expected: str) -> ModelServerRefused:
     """The error about a server that speaks something else."""
     return ModelServerRefused(
-        f"Expected {expected} from {server.url}, found another form. Correct {server.setting}: it names an "
+        f"Expected {expected} from {server.place}, found another form. Correct {server.setting}: it names an "
         "OpenAI-compatible interface, with its version."
     )
 

@@ -56,12 +56,12 @@ class OpenAIEmbedder:
             by_place = {int(row["index"]): [float(value) for value in row["embedding"]] for row in answer["data"]}
         except (KeyError, TypeError, ValueError) as error:
             raise ModelServerRefused(
-                f"Expected `data` with `index` and `embedding` from {self.server.url}, found another form. Correct "
+                f"Expected `data` with `index` and `embedding` from {self.server.place}, found another form. Correct "
                 f"{self.server.setting}: it names an OpenAI-compatible interface, with its version."
             ) from error
         if sorted(by_place) != list(range(count)) or len({len(row) for row in by_place.values()}) > 1:
             raise ModelServerRefused(
-                f"Expected {count} vectors of one length from {self.server.url}, one for each text, found "
+                f"Expected {count} vectors of one length from {self.server.place}, one for each text, found "
                 f"{len(by_place)}. Look after that server."
             )
         return [by_place[place] for place in range(count)]

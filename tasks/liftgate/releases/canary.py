@@ -7,15 +7,16 @@ on what is live then needs no second one. All of it is events of the ledger.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from liftgate.config.canary import Canary
 from liftgate.database import Connection, queries
 from liftgate.gate.canary import CanaryJudgement, Tally
-from liftgate.releases.ledger import Release
+from liftgate.releases.ledger import Release, release
 
-CanaryState = Literal["not_needed", "not_started", "running", "passed", "failed", "inconclusive"]
+CanaryState = Literal["not_needed", "waits", "not_started", "running", "overdue", "passed", "failed", "inconclusive"]
+"""waits: for the end of the canary of another file's adapter. overdue: its time is up, and nobody has judged it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def canary_state(connection: Connection, of: Release) -> CanaryState:
     settings, digest = canary_settings(connection, of), of.makeup.adapter.digest
     running = running_canary(connection, of.kb)
     if running and running.adapter == digest and settings:
-        return "running"
+        return "running" if datetime.now(UTC) < running.until else "overdue"
     last = queries().last_of_canary(connection, kb=of.kb, adapter=digest)
     found: CanaryState = "not_started"
     if last and last["kind"] == "canary_ended":
@@ -73,7 +74,15 @@ def canary_state(connection: Connection, of: Release) -> CanaryState:
             found = "not_started"
     if found in ("not_started", "inconclusive") and settings is None:
         return "not_needed"
+    if found == "not_started" and running and _has_the_readers(connection, running, of.makeup.adapter.name):
+        return "waits"
     return found
+
+
+def _has_the_readers(connection: Connection, running: RunningCanary, name: str) -> bool:
+    """Whether it is of another file and its time is not up: two files would otherwise end each other's for ever."""
+    other = release(connection, running.kb, running.release).makeup.adapter
+    return other is not None and other.name != name and datetime.now(UTC) < running.until
 
 
 def why_no_promotion(connection: Connection, of: Release) -> str | None:
@@ -84,6 +93,10 @@ def why_no_promotion(connection: Connection, of: Release) -> str | None:
     running = running_canary(connection, of.kb)
     if found == "running" and running:
         return f"it runs until {running.until:%Y-%m-%d %H:%M} UTC."
+    if found == "overdue" and running:
+        return f"its time was up at {running.until:%Y-%m-%d %H:%M} UTC, and it is not judged."
+    if found == "waits" and running:
+        return f"that of release {running.release} runs until {running.until:%Y-%m-%d %H:%M} UTC."
     if found == "not_started":
         return "it has not run, or passed before a rollback away from it."
     assert of.makeup.adapter

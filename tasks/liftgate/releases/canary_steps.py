@@ -14,9 +14,9 @@ from liftgate.releases.canary import (
     RunningCanary,
     canary_settings,
     canary_state,
-    judgement_on,
     running_canary,
     tallies,
+    why_no_promotion,
 )
 from liftgate.releases.ledger import Release, live, lock_ledger, record, release
 from liftgate.releases.promotion import may_follow, require_allowed
@@ -50,7 +50,7 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
         require_allowed(connection, asked)
         running = running_canary(connection, run.kb)
         if running is None or running.adapter != part.digest:
-            _require_untried(connection, asked)
+            _require_due(connection, asked)
             _record_start(connection, run, asked, settings)
             running = running_canary(connection, run.kb)
         assert running
@@ -58,12 +58,12 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
     return {"adapter": part.name, "release": running.release, "canary": running.n}
 
 
-def _require_untried(connection: Connection, asked: Release) -> None:
-    found = judgement_on(connection, asked)
-    if found and canary_state(connection, asked) != "not_started":
+def _require_due(connection: Connection, asked: Release) -> None:
+    if canary_state(connection, asked) != "not_started":
+        found = why_no_promotion(connection, asked) or "it has passed."
         raise PromotionRefused(
-            f"Expected no judgement on a canary of the adapter of release {asked.n} of {asked.kb} with these settings, "
-            f"found: {found.sentence} Clear decide, which follows it."
+            f"Expected a canary of the adapter of release {asked.n} of {asked.kb} to be due, found: {found} "
+            "Clear decide, which goes by that."
         )
 
 

@@ -70,8 +70,10 @@ def _by_canary(connection: Connection, proposed: Release) -> Branch:
     found = canary_state(connection, proposed)
     if found != "not_needed":
         print(f"The canary of release {proposed.n}: {found.replace('_', ' ')}.")
-    shown: dict[CanaryState, Branch] = {"failed": "reject", "running": "hold", "inconclusive": "hold"}
-    return "start_canary" if found == "not_started" else shown.get(found, "promote")
+    # To start one again that is overdue makes the run that judges it, should that be missing.
+    starts: dict[CanaryState, Branch] = {"not_started": "start_canary", "overdue": "start_canary"}
+    keeps: dict[CanaryState, Branch] = {"waits": "hold", "running": "hold", "inconclusive": "hold", "failed": "reject"}
+    return {**starts, **keeps}.get(found, "promote")
 
 
 def promote(
@@ -238,7 +240,7 @@ def _end(runtime: Runtime, run: Run, n: int, outcome: str) -> None:
 
 def _said_by_canary(connection: Connection, candidate: Release, outcome: str) -> str | None:
     """Why a candidate ends so that the gate and a person would let go live; None: its canary has no part in it."""
-    ends = {"failed": "rejected", "running": "held", "inconclusive": "held"}
+    ends = {"failed": "rejected", **dict.fromkeys(("waits", "running", "overdue", "inconclusive"), "held")}
     if ends.get(canary_state(connection, candidate)) != outcome:
         return None
     return f"canary: {why_no_promotion(connection, candidate)}"

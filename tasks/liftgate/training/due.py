@@ -39,8 +39,8 @@ def _due(runtime: Runtime, connection: Connection, run: Run, tuning_set: str, ne
 def _settled(runtime: Runtime, connection: Connection, run: Run, newest: dict[str, Any]) -> bool:
     """Whether the newest adapter is live, or a release with it has its verdict under today's conditions.
 
-    One that waits for its canary, or that has passed it and is not live, is not, nor is one that a hold kept from going
-    live and that nothing keeps any more.
+    One whose canary is due, waits for another or is overdue, or that has passed it and is not live, is not, nor is one
+    that a hold kept from going live and that nothing keeps any more.
     """
     current = live(connection, run.kb)
     if current and current.makeup.adapter and current.makeup.adapter.digest == newest["digest"]:
@@ -55,5 +55,5 @@ def _settled(runtime: Runtime, connection: Connection, run: Run, newest: dict[st
         state = canary_state(connection, one)
         if one.outcome == "held" and state == "not_needed":
             return decide(runtime, run, n) == "hold"
-        return one.outcome == "rejected" or state not in ("not_started", "passed")
+        return one.outcome == "rejected" or state not in ("waits", "not_started", "overdue", "passed")
     return judged is not None

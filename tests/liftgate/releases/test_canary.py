@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -285,6 +286,30 @@ def test_a_person_ends_a_canary_and_their_no_stands_for_the_adapter(judged: Any)
     again, rebased = better_adapter(judged)
     assert decide(judged.runtime, again, rebased) == "reject"
     assert not end_canary(judged.runtime, "small", candidate, by="ada", run_id="again", why="once more")
+
+
+def test_the_adapter_of_another_file_waits_until_the_readers_are_free(judged: Any) -> None:
+    _, first = started(judged)
+    run, second = better_adapter(judged, name="two", file="other")
+    assert judged.end(run, second) == "hold"
+    assert last_why(judged, "held").startswith(f"canary: that of release {first} runs until ")
+    assert stop_if_nothing_to_do(judged.runtime, run, "set-two")
+    with pytest.raises(PromotionRefused, match=f"found: that of release {first} runs until"):
+        start_canary(judged.runtime, run, second)
+    ended(judged, first)
+    assert decide(judged.runtime, run, second) == "start_canary"
+
+
+def test_a_canary_that_nobody_waits_for_is_taken_up_by_the_next_run(judged: Any) -> None:
+    short = {**HALF, "hours": 0.3 / 3600}
+    run, candidate = started(judged, canary=short)
+    time.sleep(0.4)
+    assert stop_if_nothing_to_do(judged.runtime, run, "set-one")
+    assert decide(judged.runtime, run, candidate) == "start_canary"
+    start_canary(judged.runtime, run, candidate)
+    assert judged.events("canary_started") == [("canary_started", candidate)]
+    assert judge_canary(judged.runtime, run, candidate) == candidate
+    assert decide(judged.runtime, run, candidate) == "hold"
 
 
 def test_a_canary_is_judged_once_however_often_the_step_is_tried(judged: Any) -> None:
