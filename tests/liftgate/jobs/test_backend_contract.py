@@ -16,6 +16,8 @@ from liftgate.jobs.backend import JobRef, Manifest, Phase, follow
 from liftgate.jobs.identity import identified
 from liftgate.jobs.spec import JobSpec, Origin, Resources
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = Origin("dag", "run", "task")
 WAITS = "import time; print('up', flush=True); time.sleep(600)"
 
