@@ -7,6 +7,7 @@ an Airflow takes long to start.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,9 @@ def test_a_person_answers_and_the_release_goes_live_with_their_name_in_the_ledge
     assert question["subject"] == "Shall release 2 of asked go live?"
     assert question["body"].startswith("**Promote: ")
     assert [user["id"] for user in question["assigned_users"]] == [USER]
+    time.sleep(
+        2
+    )  # no person answers before the scheduler has noted that the task is parked, and Airflow loses such a one
     real.api._call("PATCH", f"{task}/-1/hitlDetails", json={"chosen_options": ["promote"], "params_input": {}})
     real.until(lambda: real.api.run(APPROVE, run).state in ENDED)
     tasks = {task.task_id: task.state for task in real.api.tasks(APPROVE, run)}
@@ -190,11 +194,18 @@ def canary_that_runs(real: Real, folder: Path) -> tuple[JudgedKnowledgeBase, int
     for name in ("knowledge_bases", "adapters"):
         file = real.workspace.handbook / name / "tried.yaml"
         file.parent.mkdir(exist_ok=True)
-        file.write_text((made.folder / name / "tried.yaml").read_text().replace("../", f"{made.folder}/"))
+        put(file, (made.folder / name / "tried.yaml").read_text().replace("../", f"{made.folder}/"))
     real.parse_again("waits")
     real.until(lambda: CANARY in real.api.dag_ids())
     assert start_canary(made.runtime, run, candidate) != "superseded"
     return made, candidate
+
+
+def put(file: Path, text: str) -> None:
+    """Write it at once: Airflow may read its folder at any time, and half a file is a broken configuration."""
+    half = file.with_suffix(".half")
+    half.write_text(text)
+    half.replace(file)
 
 
 def candidate_that_waits(real: Real, folder: Path) -> int:
@@ -205,7 +216,7 @@ def candidate_that_waits(real: Real, folder: Path) -> int:
     run, candidate = made.judge()
     assert decide(made.runtime, run, candidate) == "ask_for_approval"
     file = made.file.read_text().replace("../", f"{made.folder}/")
-    (real.workspace.handbook / "knowledge_bases" / "asked.yaml").write_text(file)
+    put(real.workspace.handbook / "knowledge_bases" / "asked.yaml", file)
     ask_for_approval(made.runtime, run, candidate)
     return candidate
 
