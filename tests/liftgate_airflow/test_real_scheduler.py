@@ -21,11 +21,9 @@ from statsd_server import StatsD, listening
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "liftgate"))
 
-from canaries import HALF, better_adapter, reported
 from judged_knowledge_base import JudgedKnowledgeBase
 
 from liftgate.releases.approval import ask_for_approval
-from liftgate.releases.canary_steps import start_canary
 from liftgate.releases.ledger import lock_ledger, record
 from liftgate.releases.promotion import decide
 from liftgate.runs import Allowances, Scope, freeze_configuration
@@ -34,19 +32,15 @@ from liftgate.turns import Turn, release_turn, take_turn
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 LONG_AGO = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=10)
-APPROVE, CANARY, WAITS = "approve_asked", "canary_tried", "wait_for_outcomes"
+APPROVE = "approve_asked"
 SETTINGS = "watch: {poll_seconds: 1, settle_seconds: 2}\n"
 OWN_DAG = """
 from pathlib import Path
 
 from airflow.sdk import DAG
 
-from liftgate.config.reading import read_adapter
-from liftgate_airflow.building import dags_of
-from liftgate_airflow.flows.canary import canary
 from liftgate_airflow.sensors.documents import DocumentsChangedSensor
 
-globals().update(dags_of(Path(__file__).parent / "adapters", read_adapter, {"canary_": canary}))
 file = Path(__file__).parent / "knowledge_bases" / "small.yaml"
 with DAG("waits", schedule=None, is_paused_upon_creation=False):
     DocumentsChangedSensor(task_id="wait", knowledge_base=str(file), poll_seconds=1, settle_seconds=1)
@@ -161,9 +155,7 @@ def test_a_person_answers_and_the_release_goes_live_with_their_name_in_the_ledge
     assert question["subject"] == "Shall release 2 of asked go live?"
     assert question["body"].startswith("**Promote: ")
     assert [user["id"] for user in question["assigned_users"]] == [USER]
-    time.sleep(
-        2
-    )  # no person answers before the scheduler has noted that the task is parked, and Airflow loses such a one
+    time.sleep(2)  # as a person: Airflow loses an answer that comes before its scheduler knows that the task is parked
     real.api._call("PATCH", f"{task}/-1/hitlDetails", json={"chosen_options": ["promote"], "params_input": {}})
     real.until(lambda: real.api.run(APPROVE, run).state in ENDED)
     tasks = {task.task_id: task.state for task in real.api.tasks(APPROVE, run)}
@@ -171,34 +163,6 @@ def test_a_person_answers_and_the_release_goes_live_with_their_name_in_the_ledge
     assert _approvals(real) == [{"by_whom": USER, "release": candidate, "live": candidate}]
     events = real.api._call("GET", "/assets/events", params={"source_dag_id": APPROVE})["asset_events"]
     assert sorted(event["uri"] for event in events) == ["liftgate://asked/index", "liftgate://asked/release"]
-
-
-def test_a_canary_outlasts_its_triggerer_and_its_adapter_goes_live(real: Real, tmp_path: Path) -> None:
-    made, candidate = canary_that_runs(real, tmp_path)
-    reported(made, canary=0.9, live=0.9)
-    run = real.api.trigger(CANARY, {"release": candidate})
-    real.until(lambda: {task.task_id: task.state for task in real.api.tasks(CANARY, run)}.get(WAITS) == "deferred")
-    with real.without_triggerer():
-        assert made.live() == 1
-    assert real.end(run, CANARY) == "success"
-    assert made.live() == candidate
-    events = real.api._call("GET", "/assets/events", params={"source_dag_id": CANARY})["asset_events"]
-    assert sorted(event["uri"] for event in events) == ["liftgate://tried/adapter", "liftgate://tried/release"]
-
-
-def canary_that_runs(real: Real, folder: Path) -> tuple[JudgedKnowledgeBase, int]:
-    """A knowledge base of which some readers get another adapter."""
-    real.until(lambda: "waits" in real.api.dag_ids())
-    made = JudgedKnowledgeBase(real.runtime, folder / "tried", "tried")
-    run, candidate = better_adapter(made, canary={**HALF, "hours": 45 / 3600})
-    for name in ("knowledge_bases", "adapters"):
-        file = real.workspace.handbook / name / "tried.yaml"
-        file.parent.mkdir(exist_ok=True)
-        put(file, (made.folder / name / "tried.yaml").read_text().replace("../", f"{made.folder}/"))
-    real.parse_again("waits")
-    real.until(lambda: CANARY in real.api.dag_ids())
-    assert start_canary(made.runtime, run, candidate) != "superseded"
-    return made, candidate
 
 
 def put(file: Path, text: str) -> None:
