@@ -49,6 +49,14 @@ class Real:
         path.write_text(f"# {name}\n\n{text}\n")
         os.utime(path, (at.timestamp(), at.timestamp()))
 
+    def add_file(self, name: str, text: str) -> None:
+        """Put a file beside the DAGs at once: Airflow may read them at any time, and half a file is a broken one."""
+        path = self.workspace.handbook / name
+        path.parent.mkdir(exist_ok=True)
+        half = path.with_suffix(".half")
+        half.write_text(text)
+        half.replace(path)
+
     def remove(self, name: str) -> None:
         (self.workspace.handbook / "documents" / name).unlink()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, get_parsing_context, task
 
-from liftgate_airflow.dag import liftgate_dag
+from liftgate_airflow.dag import is_unscheduled, liftgate_dag
 
 if TYPE_CHECKING:
     from liftgate.config.block import Block
@@ -78,7 +78,7 @@ def _broken(dag_id: str, path: Path, message: str) -> DAG:
     page = f"The configuration file `{path.name}` is not valid, so nothing can run.\n\n    " + "\n    ".join(
         message.splitlines()
     )
-    with liftgate_dag(dag_id, page=page, schedule="@hourly") as dag:
+    with liftgate_dag(dag_id, page=page, schedule=None if is_unscheduled(dag_id) else "@hourly") as dag:
 
         @task(retries=0)
         def configuration_is_valid() -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 KINDS = ("kb", "prompt", "adapter", "approve", "canary", "roll_back", "resume", "housekeeping", "")
 """What the ids of our DAGs begin with; it is a tag of each."""
+UNSCHEDULED = ("approve", "canary", "roll_back", "resume")
+"""Kinds that only people and other DAGs start. Nobody sees that a run of them waits because its DAG is paused."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Backfills reach no further back than this."""
 
@@ -38,6 +40,8 @@ def liftgate_dag(
 ) -> DAG:
     """A DAG that runs once at a time (unless said otherwise), never catches up, and retries what a retry can help.
 
+    New ones are paused as Airflow is set up to, but for those kinds that have no schedule of their own.
+
     of: the knowledge base that it is about, whose owner and pool it has; kb: the name of one, where only that is known.
     """
     owner, pool = (of.owner, of.pool) if of else ("liftgate", "default_pool")
@@ -49,10 +53,16 @@ def liftgate_dag(
         catchup=False,
         max_active_runs=max_active_runs,
         default_args={"owner": owner, "pool": pool, **RETRIES},
+        is_paused_upon_creation=False if is_unscheduled(dag_id) else None,
         tags=["liftgate", kind, *([about] if about else [])],
         owner_links={of.owner: of.owner_link} if of and of.owner_link else {},
         **options,
     )
+
+
+def is_unscheduled(dag_id: str) -> bool:
+    """Whether only people and other DAGs start it."""
+    return dag_id.startswith(UNSCHEDULED)
 
 
 def on_time_or_event(cron: str, *assets: Asset) -> AssetOrTimeSchedule:

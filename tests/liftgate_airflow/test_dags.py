@@ -185,6 +185,18 @@ def test_broken_file_becomes_a_red_dag_and_takes_nobody_down(bundle: Path, parse
     assert "ingestion: this setting is required" in dags["kb_broken"].doc_md
 
 
+def test_what_only_others_start_is_never_paused_when_it_is_made(bundle: Path, parsed: Parsed) -> None:
+    """Not even while its file is broken, since Airflow does not ask again: runs of it would wait unseen for ever."""
+    for folder in ("knowledge_bases", "adapters"):
+        (bundle / folder / "broken.yaml").write_text("name: broken\n")
+    dags = parsed(bundle)
+    asked_for = {dag_id for dag_id in dags if dag_id.startswith(("approve_", "canary_", "roll_back_", "resume_"))}
+    assert asked_for >= {"approve_broken", "canary_broken", "roll_back_broken", "resume_handbook"}
+    assert {dag_id for dag_id, dag in dags.items() if dag.is_paused_upon_creation is False} == asked_for
+    assert dags["approve_broken"].schedule is None
+    assert dags["kb_broken"].schedule is not None
+
+
 def test_broken_kind_of_source_takes_nobody_down_who_does_not_use_it(bundle: Path, parsed: Parsed) -> None:
     (bundle / "sources").mkdir()
     (bundle / "sources" / "wiki.py").write_text("import nothing_like_it  # for a dag of airflow")

@@ -165,13 +165,6 @@ def test_a_person_answers_and_the_release_goes_live_with_their_name_in_the_ledge
     assert sorted(event["uri"] for event in events) == ["liftgate://asked/index", "liftgate://asked/release"]
 
 
-def put(file: Path, text: str) -> None:
-    """Write it at once: Airflow may read its folder at any time, and half a file is a broken configuration."""
-    half = file.with_suffix(".half")
-    half.write_text(text)
-    half.replace(file)
-
-
 def candidate_that_waits(real: Real, folder: Path) -> int:
     """A candidate that the gate would promote, of a knowledge base that wants a person's word."""
     made = JudgedKnowledgeBase(real.runtime, folder / "asked", "asked")
@@ -179,8 +172,7 @@ def candidate_that_waits(real: Real, folder: Path) -> int:
     made.retrieve_by(top_k=4)
     run, candidate = made.judge()
     assert decide(made.runtime, run, candidate) == "ask_for_approval"
-    file = made.file.read_text().replace("../", f"{made.folder}/")
-    put(real.workspace.handbook / "knowledge_bases" / "asked.yaml", file)
+    real.add_file("knowledge_bases/asked.yaml", made.file.read_text().replace("../", f"{made.folder}/"))
     ask_for_approval(made.runtime, run, candidate)
     return candidate
 

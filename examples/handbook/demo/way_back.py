@@ -12,8 +12,6 @@ RESUME = "resume_handbook"
 def way_back(stage: Stage) -> None:
     """f. A rollback moves a pointer. What is built afterwards waits, until somebody resumes."""
     with stage.playing("f", "The way back, and forward again"):
-        for dag in (ROLL_BACK, RESUME):
-            stage.api.pause(dag, False)
         _go_back(stage)
         _next_run_is_held(stage)
         _forward(stage)

@@ -61,7 +61,6 @@ def approve(config: KnowledgeBase, path: Path) -> DAG | None:
         schedule=None,
         params=PARAMS,
         max_active_runs=QUESTIONS_AT_ONCE,
-        is_paused_upon_creation=False,
     ) as dag:
         given = WaitForAnswer(kb=config.name, approval=config.approval).output
         candidate = _record_answer()(given)

@@ -61,7 +61,6 @@ def canary(config: Adapter, path: Path) -> DAG | None:
         schedule=None,
         params=PARAMS,
         max_active_runs=CANARIES_AT_ONCE,
-        is_paused_upon_creation=False,
     ) as dag:
         judged = _judge_canary()()
         WaitForOutcomes(kb=base.name) >> judged

@@ -158,7 +158,6 @@ def test_another_site_cannot_start_a_run_in_the_name_of_who_is_logged_in(airflow
 
 
 def test_operator_rolls_back_by_keyboard_and_the_ledger_has_their_name(airflow: Site, browser: Browser) -> None:
-    airflow.api.pause("roll_back_small", False)
     assert airflow.live() == 2
     with visit(browser, airflow, "op", viewport=WIDE) as seen:
         seen.open("/kb/small")
