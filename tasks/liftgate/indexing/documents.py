@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from liftgate.chunking import Piece
 from liftgate.database import Connection
-from liftgate.errors import DocumentChanged, DocumentUnreadable, KindFaulty, LiftgateError, SourceError
+from liftgate.errors import DocumentChanged, DocumentUnreadable, LiftgateError, SourceError
 from liftgate.fingerprints import content_hash
 from liftgate.index import VectorIndex
+from liftgate.indexing.read_attempts import ReadAttempts
 from liftgate.manifest import Entry, entry_of, twin_of
 from liftgate.parsing import require_size
 from liftgate.pieces import fingerprints_of, pieces_of
@@ -20,10 +20,6 @@ from liftgate.runs import Run
 from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Document
 from liftgate.sources.listing import sources_of
-from liftgate.sources.source import Source
-
-READ_ATTEMPTS = 3
-READ_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ class Preparer:
         self._index = index
         self._run = run
         self._plan = plan
-        self._sources: dict[str, Source] = sources_of(run.config, connections)
+        self._attempts = ReadAttempts(sources_of(run.config, connections))
         self._fingerprints = fingerprints_of(run.config)
 
     def prepare(self, item: dict[str, Any]) -> Prepared:
@@ -108,7 +104,7 @@ class Preparer:
         opened, given = Prepared(document, "new", base, listing, opened=True), None
         try:
             require_size(listing.size_bytes, document.uri, self._run.config.ingestion.parsing)
-            data = _read(self._sources[document.source], document.uri, listing.version_hint)
+            data = self._attempts.read(document, listing.version_hint)
             version, given = content_hash(data), True
             if base and self._is_current(base, version) and not self._run.scope.forced:
                 return replace(opened, outcome="touched", keeps=True, given=True)
@@ -149,16 +145,3 @@ class Preparer:
             added_in=self._plan.generation,
             **self._fingerprints,
         )
-
-
-def _read(source: Source, uri: str, version_hint: str) -> bytes:
-    """The bytes of the listed version; a source that stumbles is asked again, one that moved on is not."""
-    for attempt in range(1, READ_ATTEMPTS):
-        try:
-            return source.read(uri, version_hint)
-        except (DocumentChanged, KindFaulty):
-            raise
-        except SourceError as error:
-            print(f"Reading {uri}, attempt {attempt} of {READ_ATTEMPTS}: {error}")
-            time.sleep(READ_PAUSE_SECONDS * attempt)
-    return source.read(uri, version_hint)

@@ -8,7 +8,7 @@ import pytest
 
 from liftgate.access import apply_access
 from liftgate.errors import BrakeApplied, SourceGaveNothing
-from liftgate.indexing import close_generation, documents, index_changes
+from liftgate.indexing import close_generation, index_changes, read_attempts
 from liftgate.plan import plan_changes
 from liftgate.sources.changes import Seen, seen_by_runs
 from liftgate.sources.listing import list_sources
@@ -41,7 +41,7 @@ PAGE = "# A page\n\nWith some text.\n"
 @pytest.fixture
 def locked(kb: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A knowledge base over such a source, with nothing in it yet."""
-    monkeypatch.setattr(documents, "READ_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(read_attempts, "PAUSE_SECONDS", 0)
     (kb.folder / "sources").mkdir()
     (kb.folder / "sources" / "locked.py").write_text(LOCKED)
     kb.ingest(source={"type": "locked", "path": str(kb.documents)})
@@ -149,6 +149,17 @@ def test_documents_that_were_set_aside_before_do_not_stop_later_runs(locked: Any
     write(locked, e="locked", f="locked", g="locked")
     with pytest.raises(SourceGaveNothing, match=r"none of 3, first .*to give e\.md"):
         locked.index()
+
+
+def test_a_source_that_refuses_one_after_the_other_is_asked_once_for_each_until_it_gives(
+    locked: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two attempts more are said for each of the first three, then none, and after one that is given two again."""
+    write(locked, **dict.fromkeys("abcde", "locked"), f=PAGE, g="locked")
+    locked.index()
+    again = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("Reading ")]
+    assert again == [f"{name}.md," for name in "aabbccgg"]
+    assert quarantined(locked) == [f"{name}.md" for name in "abcdeg"]
 
 
 def test_a_silent_source_is_seen_beside_one_that_gives(locked: Any) -> None:

@@ -11,7 +11,7 @@ from source_servers import send, web_server
 
 from liftgate.config.access import Access
 from liftgate.errors import KindFaulty, SourceError
-from liftgate.indexing import documents
+from liftgate.indexing import read_attempts
 from liftgate.sources.finding import find_kind
 from liftgate.sources.source import Source
 
@@ -109,7 +109,7 @@ def test_source_that_does_not_answer_is_no_mistake_of_the_code(kind: Kind, lines
 def test_a_document_on_which_the_code_fails_is_asked_for_once_and_quarantined(
     kb: Any, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(documents, "READ_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(read_attempts, "PAUSE_SECONDS", 0)
     file = kind("yield PAGE; yield OTHER", "return {'b.md': b'# Page'}[uri]", folder=kb.folder)
     kb.ingest(source={"type": "wiki"})
     run = kb.index()
