@@ -15,6 +15,7 @@
     |   +-- CollectionMissing       it has no such collection (any more)
     +-- ModelServerUnavailable      a server that embeds, reranks or answers did not respond; worth a retry
     +-- ModelServerRefused          it did not take a request, or answered with something else than was asked for
+    |   +-- RequestsRefused         it did not take some requests, and answered all others
     +-- ValidationFailed            an expectation suite failed
     +-- EvidenceRefused             the two sides of a comparison differ in more than one component
     +-- PromotionRefused            the ledger does not allow this promotion or rollback
@@ -103,6 +104,15 @@ class ModelServerRefused(LiftgateError):
         super().__init__(message)
         self.status = status
         """The HTTP status with which it refused, where it did not answer with something else."""
+
+
+class RequestsRefused(ModelServerRefused):
+    """A server of models did not take some requests, each for a reason of its own, and answered all others."""
+
+    def __init__(self, message: str | None = None, requests: int = 0):
+        super().__init__(message)
+        self.requests = requests
+        """How many it refused."""
 
 
 class ValidationFailed(LiftgateError):

@@ -31,6 +31,8 @@ class Answering:
     answers: Answers
     makeups: Sequence[Makeup]
     asked: Sequence[Asked]
+    max_missing_share: float = 0.0
+    """Of the questions, those that a server may refuse to answer before the step fails."""
 
     def known(self) -> int | None:
         """How many questions there are, once all answers are stored; what a job has written is stored first."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from liftgate.answering.generator import Answer, Messages, Request
 from liftgate.database import queries
-from liftgate.errors import LiftgateError
+from liftgate.errors import LiftgateError, RequestsRefused
 from liftgate.fingerprints import fingerprint
 from liftgate.prompts import Prompt, parse_prompt
 from liftgate.releases.makeup import Makeup
@@ -30,12 +30,23 @@ class Answered:
     text: str | None
 
 
-def answer_questions(runtime: Runtime, makeup: Makeup, asked: Sequence[Asked]) -> list[Answered]:
-    """Answers of a release. Nothing visible or nothing near enough is refused without calling the model."""
+def answer_questions(
+    runtime: Runtime, makeup: Makeup, asked: Sequence[Asked], max_missing_share: float = 0.0
+) -> list[Answered]:
+    """Answers of a release. Nothing visible or nothing near enough is refused without calling the model.
+
+    max_missing_share: of the questions, those that may stay without an answer because a server refuses them (a filter,
+    a length). Raises RequestsRefused where there are more, since a verdict on so few would only be inconclusive.
+    """
     missing = missing_answers(runtime, makeup, asked)
     generator = runtime.generator(makeup)
-    for answers in _batched(generator.answers(missing), ANSWERS_AT_ONCE):
-        store_answers(runtime, answers)
+    try:
+        for answers in _batched(generator.answers(missing), ANSWERS_AT_ONCE):
+            store_answers(runtime, answers)
+    except RequestsRefused as error:
+        if error.requests > max_missing_share * len(asked):
+            raise
+        print(f"{error.requests} of {len(asked)} questions stay without an answer, and the gate counts them. {error}")
     return known_answers(runtime, makeup, asked)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from liftgate.answering.adapter_files import require_files
 from liftgate.answering.generator import Answer, Request
 from liftgate.config.knowledge_base import KnowledgeBase
-from liftgate.errors import ConfigurationError, ModelServerRefused
+from liftgate.errors import ConfigurationError, ModelServerRefused, RequestsRefused
 from liftgate.fingerprints import fingerprint
 from liftgate.model_server import ModelServer
 from liftgate.releases.makeup import AdapterPart, Makeup
@@ -20,6 +20,8 @@ GENERATOR_VERSION = 1
 """Raised by hand when the same server is asked in a way that gives another answer."""
 REQUESTS_AT_ONCE = 8
 """Such a server computes the answers to several requests together, nearly in the time of one."""
+_OF_ONE_REQUEST = (400, 413, 422)
+"""A request that is too long, or that a filter stops, says nothing about the next one."""
 
 
 def answered_by(settings: Settings) -> str | None:
@@ -124,16 +126,45 @@ class OpenAIGenerator:
         self._decoding = {"temperature": 0, "top_p": 1, "max_tokens": makeup.max_new_tokens}
 
     def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """One answer for each request, as they come. Raises ModelServerRefused where the model is not served."""
+        """One answer for each request, as they come.
+
+        Raises ModelServerRefused where the model is not served, and RequestsRefused, when all others are answered,
+        where some requests were refused for what they are.
+        """
         if not requests:
             return
         self.model.require()
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
             futures = [threads.submit(self._answer, one) for one in requests]
             try:
-                yield from _completed(futures)
+                yield from self._completed(futures)
             finally:  # also when nobody wants more answers
                 threads.shutdown(cancel_futures=True)
+
+    def _completed(self, futures: Sequence[Future[Answer]]) -> Iterator[Answer]:
+        """Answers as they come. After an error no more is asked, and what is under way comes before it is raised."""
+        error: BaseException | None = None
+        refused: list[ModelServerRefused] = []
+        for future in as_completed(futures):
+            if future.cancelled():
+                continue
+            if (found := future.exception()) is None:
+                yield future.result()
+            elif isinstance(found, ModelServerRefused) and found.status in _OF_ONE_REQUEST:
+                refused.append(found)
+            elif error is None:
+                error = found
+                for other in futures:
+                    other.cancel()
+        if error or refused:
+            raise error or self._some_refused(refused, len(futures))
+
+    def _some_refused(self, refused: Sequence[ModelServerRefused], asked: int) -> RequestsRefused:
+        return RequestsRefused(
+            f"Expected {self._server.place} to take every request, found that it refused {len(refused)} of {asked}. "
+            f"The first: {refused[0]}",
+            requests=len(refused),
+        )
 
     def _answer(self, request: Request) -> Answer:
         body = {"model": self.model.name, "messages": request.messages, **self._decoding}
@@ -165,19 +196,3 @@ def wrong_form(server: ModelServer, expected: str) -> ModelServerRefused:
         f"Expected {expected} from {server.place}, found another form. Correct {server.setting}: it names an "
         "OpenAI-compatible interface, with its version."
     )
-
-
-def _completed(futures: Sequence[Future[Answer]]) -> Iterator[Answer]:
-    """Answers as they come. After an error no more is asked, and what is under way comes before it is raised."""
-    error: BaseException | None = None
-    for future in as_completed(futures):
-        if future.cancelled():
-            continue
-        if (found := future.exception()) is None:
-            yield future.result()
-        elif error is None:
-            error = found
-            for other in futures:
-                other.cancel()
-    if error is not None:
-        raise error

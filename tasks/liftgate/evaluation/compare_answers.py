@@ -76,7 +76,7 @@ def _answer(runtime: Runtime, run: Run, work: Answering, task_id: str) -> int:
         return int(run_here(backend_for(runtime, work.answers.job), work, Origin(dag_id, run_id, task_id)))
     for makeup in work.makeups:
         print(makeup)
-        answer_questions(runtime, makeup, work.asked)
+        answer_questions(runtime, makeup, work.asked, work.max_missing_share)
     return len(work.asked)
 
 
@@ -85,13 +85,15 @@ def _answering(runtime: Runtime, run: Run, candidate: int, wanted: tuple[str, ..
     require_one_place(runtime.settings, run.config)
     with runtime.database.transaction() as connection:
         proposed = release(connection, run.kb, candidate)
-        conditions = answer_conditions(runtime, connection, run, _gate(run, proposed), proposed)
+        gate = _gate(run, proposed)
+        conditions = answer_conditions(runtime, connection, run, gate, proposed)
         compared = known_evaluation(connection, proposed, conditions) is not None
         sides = () if compared else tuple(sides_for(connection, proposed, conditions).by_name())
     if compared:
         print("These answers have been compared already.")
     makeups = [makeup for side, makeup in sides if side in wanted]
-    return Answering(runtime, run.kb, run.config.answers, makeups, _asked(conditions.questions))
+    asked = _asked(conditions.questions)
+    return Answering(runtime, run.kb, run.config.answers, makeups, asked, gate.max_missing_share)
 
 
 def _compare(

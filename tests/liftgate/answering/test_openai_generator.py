@@ -13,7 +13,13 @@ from trained_adapter import registered
 
 from liftgate import model_server
 from liftgate.answering import answer_questions, known_answers
-from liftgate.errors import ArtifactCorrupt, ConfigurationError, ModelServerRefused, ModelServerUnavailable
+from liftgate.errors import (
+    ArtifactCorrupt,
+    ConfigurationError,
+    ModelServerRefused,
+    ModelServerUnavailable,
+    RequestsRefused,
+)
 from liftgate.evaluation.compare_answers import answer_with_baseline, answer_with_candidate, compare_answers
 from liftgate.evaluation.evaluate import evaluate
 from liftgate.local.models import SMOLLM2
@@ -144,18 +150,40 @@ def test_busy_server_is_asked_again_and_what_it_answered_is_kept(judged: Any, se
 def test_what_was_answered_before_an_error_is_not_asked_again(judged: Any, servers: ModelServers) -> None:
     def fails_once(prompt: str) -> str:
         if len(servers.chats) == 5:
-            servers.faults = [Fault(400, "too long")]
+            servers.faults = [Fault(401, "expired")]
         return plain(prompt)
 
     servers.models[SMOLLM2] = fails_once
     runtime, makeup = served(judged, servers), judged.release(1).makeup
     many = [Asked(f"When the topic{a}{b} desk opens?", ("staff",)) for a in "ab" for b in "abcdefghij"]
-    with pytest.raises(ModelServerRefused, match="too long"):
+    with pytest.raises(ConfigurationError, match="expired"):
         answer_questions(runtime, makeup, many)
     asked = len(servers.chats)
     assert judged.count("answers") == asked - 1
     assert all(one.text for one in answer_questions(runtime, makeup, many))
     assert len(servers.chats) == len(many) + 1
+
+
+def test_a_question_that_the_server_refuses_is_missing_and_keeps_no_other_from_being_answered(
+    judged: Any, servers: ModelServers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    servers.faults = [Fault(400, "content_filter")]
+    runtime, makeup = served(judged, servers), judged.release(1).makeup
+    answered = answer_questions(runtime, makeup, ASKED, max_missing_share=0.2)
+    assert sorted(one.text is None for one in answered) == [False] * (len(ASKED) - 1) + [True]
+    assert "1 of 8 questions stay without an answer" in capsys.readouterr().out
+    assert len(servers.chats) == len(ASKED)
+    assert all(one.text for one in answer_questions(runtime, makeup, ASKED)), "expected it to be asked anew"
+
+
+def test_more_refused_questions_than_a_verdict_allows_are_an_error_that_says_how_many_and_why(
+    judged: Any, servers: ModelServers
+) -> None:
+    servers.faults = [Fault(400, "too long"), Fault(413, "too long")]
+    runtime, makeup = served(judged, servers), judged.release(1).makeup
+    with pytest.raises(RequestsRefused, match=r"refused 2 of 8\. The first: .*found 4.*too long"):
+        answer_questions(runtime, makeup, ASKED, max_missing_share=0.2)
+    assert judged.count("answers") == len(ASKED) - 2
 
 
 def test_server_that_stays_away_is_left_to_the_tasks_retry(judged: Any, servers: ModelServers) -> None:
