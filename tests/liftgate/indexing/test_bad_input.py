@@ -63,6 +63,7 @@ def docx_bomb() -> bytes:
     return data.getvalue()
 
 
+@pytest.mark.slow
 def test_every_bad_file_is_quarantined_with_its_reason_and_the_others_are_indexed(kb: Any) -> None:
     bad = {
         "locked.pdf": (locked_pdf(), "without a password"),

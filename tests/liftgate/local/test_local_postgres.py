@@ -14,6 +14,8 @@ import pytest
 from liftgate.errors import ConfigurationError
 from liftgate.local.postgres import LocalPostgres, start, started
 
+pytestmark = pytest.mark.slow
+
 STARTED_THEN_KILLED = """
 import os, sys
 from pathlib import Path
