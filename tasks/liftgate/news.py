@@ -60,6 +60,12 @@ _TOLD: dict[str, tuple[Occasion, str, str]] = {
     "promoted": ("promoted", "Release {release} of {kb} is live", "By {by_whom}: {why}."),
     "rejected": ("rejected", "Release {release} of {kb} was rejected", "{why}"),
     "held": ("held", "Release {release} of {kb} is held", "{why}"),
+    "canary_started": ("canary", "Some readers of {kb} get release {release}", "{why}"),
+    "canary_ended": (
+        "canary",
+        "The canary of release {release} of {kb} has ended",
+        "{why}",
+    ),
     "rolled_back": (
         "rolled_back",
         "{kb} was rolled back to release {release}",

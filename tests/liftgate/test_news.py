@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from canaries import started
 from small_knowledge_base import SmallKnowledgeBase
 
 from liftgate.indexing.index_changes import name_of_batch
 from liftgate.news import Figures, News, figures, news_of_ledger, news_of_quarantine, news_of_staleness
+from liftgate.releases.canary_steps import end_canary
 from liftgate.releases.ledger import lock_ledger, record
 
 
@@ -33,6 +35,16 @@ def test_what_becomes_of_a_candidate_is_told_once_with_the_sentence_that_decided
         ("promoted", "By test: measured lift."),
     ]
     assert news_of_ledger(kb.runtime, kb.name) == []
+
+
+def test_beginning_and_end_of_a_canary_are_told_with_its_settings_and_its_judgement(judged: Any) -> None:
+    run, candidate = started(judged)
+    news = news_of_ledger(judged.runtime, judged.name)[-1]
+    assert (news.occasion, news.title) == ("canary", f"Some readers of {judged.name} get release {candidate}")
+    assert "50 % of readers" in news.text
+    assert end_canary(judged.runtime, judged.name, candidate, by="ada", run_id=run.run_id, why="odd answers")
+    (news,) = news_of_ledger(judged.runtime, judged.name)
+    assert (news.occasion, news.text) == ("canary", "Failed: ended by ada: odd answers.")
 
 
 def test_of_one_event_and_many_who_could_tell_it_one_does(kb: SmallKnowledgeBase) -> None:
