@@ -7,7 +7,7 @@ from typing import Any
 
 from liftgate.errors import ConfigurationError, SourceError
 from liftgate.sources.identity import Listed
-from liftgate.sources.reading import Entry, as_time, files_below, read_unchanged
+from liftgate.sources.reading import FolderEntry, as_time, files_below, read_unchanged
 
 Options = Callable[[], Mapping[str, Any]]
 """Gives the file system's options (a login, an address) when it is first used."""
@@ -40,7 +40,7 @@ class FileSystemReader:
             uri, version_hint, lambda: _hint(self._files.info(path)), lambda: bytes(self._files.cat_file(path))
         )
 
-    def _entries(self, folder: str) -> Iterator[Entry]:
+    def _entries(self, folder: str) -> Iterator[FolderEntry]:
         path = f"{self._root}/{folder}" if folder else self._root
         for info in self._files.ls(path, detail=True):
             name = info["name"].rstrip("/").rpartition("/")[2]
@@ -49,7 +49,7 @@ class FileSystemReader:
                 groups = as_groups((info.get("metadata") or {}).get(self._groups_metadata))
                 changed = as_time(_changed(info))
                 hint = _hint(info) if info["type"] == "file" else ""
-                yield Entry(name, info["type"], hint, int(info["size"] or 0), changed, groups)
+                yield FolderEntry(name, info["type"], hint, int(info["size"] or 0), changed, groups)
 
     @property
     def _root(self) -> str:

@@ -14,7 +14,7 @@ LINK = "link"
 """The version hint of what is no file: it is listed, so that it shows up in quarantine, and never read."""
 
 
-class Entry(NamedTuple):
+class FolderEntry(NamedTuple):
     """One entry of a folder of any file system."""
 
     name: str
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
     groups: tuple[str, ...] | None = None
 
 
-def files_below(entries_of: Callable[[str], Iterable[Entry]], folder: str = "") -> Iterator[Listed]:
+def files_below(entries_of: Callable[[str], Iterable[FolderEntry]], folder: str = "") -> Iterator[Listed]:
     """Every file below a folder, one folder in memory at a time. `entries_of` gets a path below the root.
 
     Example: files "b/c.md" and "a.md" -> a.md, b/c.md

@@ -12,7 +12,7 @@ from liftgate.config.sources import DataSet, SourceBlock
 from liftgate.errors import DocumentUnreadable
 from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Listed
-from liftgate.sources.reading import LINK, Entry, as_time, files_below, read_unchanged, refuse_link
+from liftgate.sources.reading import LINK, FolderEntry, as_time, files_below, read_unchanged, refuse_link
 
 
 class Folder(SourceBlock):
@@ -57,12 +57,12 @@ class FolderReader:
             raise refuse_link(uri)
         return path
 
-    def _entries(self, folder: str) -> Iterator[Entry]:
+    def _entries(self, folder: str) -> Iterator[FolderEntry]:
         with os.scandir(self._root / folder) as entries:
             for entry in entries:
                 yield self._entry(entry)
 
-    def _entry(self, entry: os.DirEntry[str]) -> Entry:
+    def _entry(self, entry: os.DirEntry[str]) -> FolderEntry:
         # Names need not be text: what is none is listed with its bytes spelt out, and quarantined when it is read.
         name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
         kept = entry.stat(follow_symlinks=False)
@@ -71,7 +71,7 @@ class FolderReader:
         elif entry.is_symlink():
             kept = entry.stat()
         kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory"}.get(stat.S_IFMT(kept.st_mode), LINK)
-        return Entry(name, kind, _hint(kept), kept.st_size, as_time(kept.st_mtime))
+        return FolderEntry(name, kind, _hint(kept), kept.st_size, as_time(kept.st_mtime))
 
     def _leads_on(self, link: os.DirEntry[str]) -> bool:
         """Whether it leads into the source, and to none of the folders through which the path of the link came."""

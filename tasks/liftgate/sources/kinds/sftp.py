@@ -10,7 +10,7 @@ from liftgate.config.sources import SourceBlock
 from liftgate.errors import ConfigurationError
 from liftgate.sources.connections import Connection, Connections
 from liftgate.sources.identity import Listed
-from liftgate.sources.reading import LINK, Entry, as_time, files_below, import_for, read_unchanged
+from liftgate.sources.reading import LINK, FolderEntry, as_time, files_below, import_for, read_unchanged
 
 PORT = 22
 
@@ -54,11 +54,11 @@ class SftpReader:
             data: bytes = file.read(size)
         return data
 
-    def _entries(self, folder: str) -> Iterator[Entry]:
+    def _entries(self, folder: str) -> Iterator[FolderEntry]:
         for found in self._files.listdir_iter(f"{self._block.path}/{folder}" if folder else self._block.path):
             kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory"}.get(stat.S_IFMT(found.st_mode), LINK)
             if found.filename not in (".", ".."):
-                yield Entry(found.filename, kind, _hint(found), found.st_size or 0, as_time(found.st_mtime))
+                yield FolderEntry(found.filename, kind, _hint(found), found.st_size or 0, as_time(found.st_mtime))
 
     @property
     def _files(self) -> Any:
