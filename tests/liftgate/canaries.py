@@ -10,6 +10,7 @@ from trained_adapter import adapter_run, better, stored_tuning_set, trained
 from liftgate.releases.canary import running_canary
 from liftgate.releases.canary_steps import judge_canary, start_canary
 from liftgate.releases.promotion import decide
+from liftgate.releases.rollback import resume, roll_back
 from liftgate.releases.serving import Outcome, report_outcomes, side_of
 from liftgate.runs import Run, freeze_as_before
 from liftgate.training.adapters import register_adapter
@@ -71,3 +72,27 @@ def whole_canary(judged: Any, candidate: int) -> tuple[int, str]:
     """The steps of a run of canary_small when its time is up: the release that is decided about, and the branch."""
     run, decided = ended(judged, candidate)
     return decided, judged.end(run, decided)
+
+
+def running(judged: Any) -> int | None:
+    """The release whose canary runs."""
+    with judged.runtime.database.transaction() as connection:
+        found = running_canary(connection, "small")
+    return found.release if found else None
+
+
+def back(judged: Any, to: int) -> None:
+    roll_back(judged.runtime, "small", to, kind="drill", why="test", by="test", run_id=f"back to {to}")
+    resume(judged.runtime, "small", by="test", run_id="resume")
+
+
+def new_index(judged: Any) -> int:
+    """A whole run of the knowledge base that promotes another index."""
+    judged.write("desk-0.md", judged.text(0, f"On Mondays, {judged.runs}."))
+    n, branch = judged.whole_run()
+    assert branch == "promote"
+    return n
+
+
+def last_why(judged: Any, kind: str) -> str:
+    return judged.query("SELECT why FROM events WHERE kind = %s ORDER BY n DESC LIMIT 1", kind)[0]["why"]

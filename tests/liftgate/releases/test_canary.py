@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
-from canaries import HALF, at_the_end, better_adapter, ended, reported, started, whole_canary
+from canaries import (
+    HALF,
+    at_the_end,
+    better_adapter,
+    ended,
+    last_why,
+    new_index,
+    reported,
+    running,
+    started,
+    whole_canary,
+)
 from trained_adapter import adapter_run
 
 from liftgate import housekeeping
@@ -14,38 +24,13 @@ from liftgate.errors import PromotionRefused
 from liftgate.releases import outcomes, promotion
 from liftgate.releases.approval import Given, ask_for_approval, record_answer
 from liftgate.releases.approval_request import approval_request
-from liftgate.releases.canary import running_canary
 from liftgate.releases.canary_steps import end_canary, judge_canary, seconds_left, start_canary
 from liftgate.releases.promotion import decide, override
-from liftgate.releases.rollback import resume, roll_back
+from liftgate.releases.rollback import resume
 from liftgate.runs import freeze_as_before
 from liftgate.training.due import stop_if_nothing_to_do
 
 BY_HAND = {"by": "test", "run_id": "by hand"}
-
-
-def running(judged: Any) -> int | None:
-    """The release whose canary runs."""
-    with judged.runtime.database.transaction() as connection:
-        found = running_canary(connection, "small")
-    return found.release if found else None
-
-
-def back(judged: Any, to: int) -> None:
-    roll_back(judged.runtime, "small", to, kind="drill", why="test", by="test", run_id=f"back to {to}")
-    resume(judged.runtime, "small", by="test", run_id="resume")
-
-
-def new_index(judged: Any) -> int:
-    """A whole run of the knowledge base that promotes another index."""
-    judged.write("desk-0.md", judged.text(0, f"On Mondays, {judged.runs}."))
-    n, branch = judged.whole_run()
-    assert branch == "promote"
-    return n
-
-
-def last_why(judged: Any, kind: str) -> str:
-    return judged.query("SELECT why FROM events WHERE kind = %s ORDER BY n DESC LIMIT 1", kind)[0]["why"]
 
 
 def test_without_the_block_a_verdict_is_enough(judged: Any) -> None:
@@ -230,64 +215,6 @@ def test_an_adapter_that_was_judged_again_while_its_canary_ran_goes_live_as_its_
     assert judged.live() == rebased
 
 
-@pytest.mark.slow
-def test_a_newer_canary_takes_the_place_of_one_that_runs(judged: Any) -> None:
-    run, older = started(judged)
-    _, newer = started(judged, name="two")
-    assert (running(judged), judged.release(older).outcome) == (newer, "superseded")
-    assert seconds_left(judged.runtime, run, older) == 0
-    assert judge_canary(judged.runtime, run, older) == 0
-
-
-@pytest.mark.slow
-def test_a_newer_candidate_that_is_not_good_leaves_the_canary_alone(judged: Any) -> None:
-    _, older = started(judged)
-    run, newer = better_adapter(judged, name="two")
-    outcomes.reject(judged.runtime, run, newer)
-    assert running(judged) == older
-    reported(judged, canary=0.9, live=0.9)
-    assert whole_canary(judged, older) == (older, "promote")
-
-
-@pytest.mark.slow
-def test_a_rollback_ends_the_canary_and_its_adapter_may_be_tried_again(judged: Any) -> None:
-    new_index(judged)
-    _, candidate = started(judged)
-    back(judged, 1)
-    assert running(judged) is None
-    run, rebased = better_adapter(judged)
-    assert judge_canary(judged.runtime, run, candidate) == 0
-    assert decide(judged.runtime, run, rebased) == "start_canary"
-
-
-@pytest.mark.parametrize("ends", ["hold", "override", "answer"])
-def test_a_hold_a_promotion_by_hand_or_a_no_ends_the_canary(judged: Any, ends: str) -> None:
-    run, candidate = started(judged)
-    if ends == "hold":
-        judged.hold()
-    elif ends == "answer":
-        outcomes.reject(judged.runtime, run, candidate)
-    else:
-        override(judged.runtime, "small", candidate, why="we know better", **BY_HAND)
-        promotion.promote(judged.runtime, "small", candidate, **BY_HAND)
-    assert running(judged) is None
-
-
-@pytest.mark.slow
-def test_a_person_ends_a_canary_and_their_no_stands_for_the_adapter(judged: Any) -> None:
-    run, candidate = started(judged)
-    reported(judged, canary=0.9, live=0.9)
-    assert end_canary(judged.runtime, "small", candidate, by="ada", run_id="by hand", why="readers complain")
-    assert (running(judged), seconds_left(judged.runtime, run, candidate)) == (None, 0)
-    assert judge_canary(judged.runtime, run, candidate) == candidate
-    assert judged.end(run, candidate) == "reject"
-    assert last_why(judged, "rejected") == "canary: Failed: ended by ada: readers complain."
-    new_index(judged)
-    again, rebased = better_adapter(judged)
-    assert decide(judged.runtime, again, rebased) == "reject"
-    assert not end_canary(judged.runtime, "small", candidate, by="ada", run_id="again", why="once more")
-
-
 def test_the_adapter_of_another_file_waits_until_the_readers_are_free(judged: Any) -> None:
     _, first = started(judged)
     run, second = better_adapter(judged, name="two", file="other")
@@ -300,49 +227,12 @@ def test_the_adapter_of_another_file_waits_until_the_readers_are_free(judged: An
     assert decide(judged.runtime, run, second) == "start_canary"
 
 
-def test_a_canary_that_nobody_waits_for_is_taken_up_by_the_next_run(judged: Any) -> None:
-    short = {**HALF, "hours": 0.3 / 3600}
-    run, candidate = started(judged, canary=short)
-    time.sleep(0.4)
-    assert stop_if_nothing_to_do(judged.runtime, run, "set-one")
-    assert decide(judged.runtime, run, candidate) == "start_canary"
-    start_canary(judged.runtime, run, candidate)
-    assert judged.events("canary_started") == [("canary_started", candidate)]
-    assert judge_canary(judged.runtime, run, candidate) == candidate
-    assert decide(judged.runtime, run, candidate) == "hold"
-
-
 def test_a_canary_is_judged_once_however_often_the_step_is_tried(judged: Any) -> None:
     run, candidate = started(judged)
     end = at_the_end(judged)
     for _ in range(2):
         assert judge_canary(judged.runtime, run, candidate, end) == candidate
     assert judged.events("canary_ended") == [("canary_ended", candidate)]
-
-
-@pytest.mark.parametrize(("kind", "branch"), [("operational", "promote"), ("quality", "start_canary")])
-def test_a_canary_that_passed_counts_no_more_after_a_rollback_for_quality(judged: Any, kind: Any, branch: str) -> None:
-    _, candidate = started(judged)
-    reported(judged, canary=0.9, live=0.9)
-    assert whole_canary(judged, candidate) == (candidate, "promote")
-    roll_back(judged.runtime, "small", 1, kind=kind, why="complaints", **BY_HAND)
-    resume(judged.runtime, "small", **BY_HAND)
-    judged.ask_more()
-    run, again = better_adapter(judged)
-    assert decide(judged.runtime, run, again) == branch
-
-
-def test_a_canary_that_failed_stands_where_the_configuration_wants_none_any_more(judged: Any) -> None:
-    _, candidate = started(judged)
-    reported(judged, canary=0.6, live=0.9)
-    ended(judged, candidate)
-    run = adapter_run(judged)
-    assert decide(judged.runtime, run, candidate) == "reject"
-
-
-def test_a_canary_that_runs_holds_nobody_where_the_configuration_gave_it_up(judged: Any) -> None:
-    _, candidate = started(judged)
-    assert decide(judged.runtime, adapter_run(judged), candidate) == "promote"
 
 
 def test_a_flow_that_cannot_start_a_canary_holds_what_needs_one(judged: Any) -> None:
