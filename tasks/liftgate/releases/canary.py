@@ -43,6 +43,13 @@ def running_canary(connection: Connection, kb: str) -> RunningCanary | None:
     return RunningCanary(**row, adapter=details["adapter"], settings=Canary.model_validate(details["settings"]))
 
 
+def name_of(connection: Connection, running: RunningCanary) -> str:
+    """The name of its adapter, which is that of the adapter's file."""
+    adapter = release(connection, running.kb, running.release).makeup.adapter
+    assert adapter
+    return adapter.name
+
+
 def canary_settings(connection: Connection, of: Release) -> Canary | None:
     """The block `canary` of the adapter's newest run; None where a verdict is enough, or no adapter is new."""
     if of.component != "adapter" or of.makeup.adapter is None:
@@ -81,8 +88,7 @@ def canary_state(connection: Connection, of: Release) -> CanaryState:
 
 def _has_the_readers(connection: Connection, running: RunningCanary, name: str) -> bool:
     """Whether it is of another file and its time is not up: two files would otherwise end each other's for ever."""
-    other = release(connection, running.kb, running.release).makeup.adapter
-    return other is not None and other.name != name and datetime.now(UTC) < running.until
+    return name_of(connection, running) != name and datetime.now(UTC) < running.until
 
 
 def why_no_promotion(connection: Connection, of: Release) -> str | None:

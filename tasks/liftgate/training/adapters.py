@@ -14,7 +14,7 @@ from liftgate.releases.makeup import AdapterPart, BasePart, Makeup
 from liftgate.releases.propose import propose
 from liftgate.runs import Run
 from liftgate.tracking import tell_of_adapter
-from liftgate.training.train import identity_of
+from liftgate.training.identity import identity_of
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -23,18 +23,40 @@ if TYPE_CHECKING:
 def register_adapter(runtime: Runtime, run: Run, tuning_set: str, folder: str, job_uid: str | None = None) -> int:
     """Verify what the trainer wrote, register it, and propose the release that has it. Returns the release's number.
 
-    `job_uid` is what the orchestrator called the job. Raises ArtifactCorrupt where a file does not have the hash in
-    the trainer's manifest, or the adapter was made from another tuning set or base model than this run's.
+    `job_uid` is what the orchestrator called the job. A folder that is registered already may be of another tuning set:
+    no training was due. Raises ArtifactCorrupt where a file does not have the hash in the trainer's manifest, or a new
+    adapter was made from another tuning set or base model than this run's.
     """
     manifest = verified_manifest(folder)
-    _require_tuning_set(manifest, tuning_set, folder)
-    training = run.adapter.training
-    require_base(manifest, training.base_model, runtime.settings.models_dir, training.base_revision is None)
     digest = digest_of_files(manifest)
+    known = _registered(runtime, digest)
+    is_new = known is None or known["uri"] != folder
+    base = run.adapter.training.base_model if known is None or is_new else known["base"].rpartition("@")[0]
+    require_base(manifest, base, runtime.settings.models_dir, run.adapter.training.base_revision is None)
+    if is_new:
+        _require_tuning_set(manifest, tuning_set, folder)
+        _register(runtime, run, tuning_set, folder, manifest, job_uid)
+        known = _registered(runtime, digest)
+    assert known
+    tell_of_adapter(runtime, run.kb, digest)
+    model, _, revision = known["base"].rpartition("@")
+    part = AdapterPart(digest=digest, name=run.adapter.name, uri=folder)
+    return propose(runtime, run, "adapter", _with_adapter(runtime, run, part, BasePart(model=model, revision=revision)))
+
+
+def _registered(runtime: Runtime, digest: str) -> dict[str, Any] | None:
+    with runtime.database.transaction() as connection:
+        row: dict[str, Any] | None = queries().adapter(connection, digest=digest)
+    return row
+
+
+def _register(
+    runtime: Runtime, run: Run, tuning_set: str, folder: str, manifest: dict[str, Any], job_uid: str | None
+) -> None:
     with runtime.database.transaction() as connection:
         queries().register_adapter(
             connection,
-            digest=digest,
+            digest=digest_of_files(manifest),
             name=run.adapter.name,
             uri=folder,
             manifest=canonical_json(manifest),
@@ -43,18 +65,6 @@ def register_adapter(runtime: Runtime, run: Run, tuning_set: str, folder: str, j
             run_id=run.run_id,
             **identity_of(runtime, run, tuning_set),
         )
-    tell_of_adapter(runtime, run.kb, digest)
-    return propose(
-        runtime,
-        run,
-        "adapter",
-        _with_adapter(
-            runtime,
-            run,
-            AdapterPart(digest=digest, name=run.adapter.name, uri=folder),
-            training.base_revision or manifest["base_model"]["revision"],
-        ),
-    )
 
 
 def tuning_set_of(runtime: Runtime, digest: str) -> str:
@@ -81,11 +91,10 @@ def _require_tuning_set(manifest: dict[str, Any], tuning_set: str, folder: str) 
         )
 
 
-def _with_adapter(runtime: Runtime, run: Run, adapter: AdapterPart, revision: str) -> Makeup:
+def _with_adapter(runtime: Runtime, run: Run, adapter: AdapterPart, base: BasePart) -> Makeup:
     """What is live, with this adapter and the base model that it was trained on."""
     with runtime.database.transaction() as connection:
         current = live(connection, run.kb)
     if current is None:
         raise PromotionRefused(f"Expected a live release of {run.kb} to improve, found none. Run kb_{run.kb}.")
-    base = BasePart(model=run.adapter.training.base_model, revision=revision)
     return current.makeup.model_copy(update={"base": base, "adapter": adapter})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from liftgate.answering.base_model import base_revision
 from liftgate.database import queries
 from liftgate.fingerprints import fingerprint
 from liftgate.jobs.backends import backend_for
@@ -14,6 +13,8 @@ from liftgate.jobs.results import is_whole
 from liftgate.jobs.spec import JobSpec, Origin
 from liftgate.jobs.work import run_here
 from liftgate.runs import Run
+from liftgate.training.due import stored_adapter
+from liftgate.training.identity import identity_of
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -28,12 +29,9 @@ class Training:
     tuning_set: str
 
     def known(self) -> str | None:
-        """The adapter that was registered, or that an earlier job has left whole."""
-        with self.runtime.database.transaction() as connection:
-            stored = queries().adapter_for(connection, **identity_of(self.runtime, self.run, self.tuning_set))
-        if stored:
-            print(f"Adapter {stored['digest'][:12]} was trained on this tuning set already.")
-            return str(stored["uri"])
+        """The adapter that is registered, where no training is due, or one that an earlier job has left whole."""
+        if stored := stored_adapter(self.runtime, self.run, self.tuning_set):
+            return stored
         folder = str(self._places.here("adapters", *self._folder))
         return folder if is_whole(folder) else None
 
@@ -85,11 +83,3 @@ def train(runtime: Runtime, run: Run, tuning_set: str) -> str:
     backend = backend_for(runtime, run.adapter.training)
     dag_id, _, run_id = run.run_id.partition(":")
     return str(run_here(backend, Training(runtime, run, tuning_set), Origin(dag_id, run_id, "train")))
-
-
-def identity_of(runtime: Runtime, run: Run, tuning_set: str) -> dict[str, str]:
-    """What makes a training the same one: tuning set, base model, settings."""
-    training = run.adapter.training
-    revision = training.base_revision or base_revision(training.base_model, runtime.settings.models_dir)
-    base = f"{training.base_model}@{revision}"
-    return {"kb": run.kb, "tuning_set": tuning_set, "base": base, "settings": fingerprint(training.trainer_arguments())}

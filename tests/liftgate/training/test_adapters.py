@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from canaries import HALF, ended, started
 from trained_adapter import BASE, adapter_run, better, registered, stored_tuning_set, trained
 
 from liftgate.answering import Request
@@ -179,13 +180,13 @@ def test_adapter_that_learns_calls_or_labels_is_judged_by_their_metrics(
     assert ("candidate: macro-F1 of labels 1.000" in verdict["notes"]) == ("label" in wanted)
 
 
-def test_run_goes_on_until_the_newest_adapter_is_judged(judged: Any) -> None:
+def test_run_goes_on_until_the_newest_adapter_is_judged_and_that_is_carried_out(judged: Any) -> None:
     digest = stored_tuning_set(judged)
     assert goes_on(judged, digest)
     run, _, candidate = registered(judged)
     assert goes_on(judged, digest)
     judged.compare_answers(run, candidate, better)
-    assert not goes_on(judged, digest)
+    assert goes_on(judged, digest)
     judged.end(run, candidate)
     assert not goes_on(judged, digest)
 
@@ -215,10 +216,37 @@ def test_run_goes_on_when_evidence_was_added(judged: Any) -> None:
 def test_changed_tuning_set_or_settings_make_a_training_due_unless_one_was_a_short_time_ago(judged: Any) -> None:
     run, digest, candidate = registered(judged)
     judged.compare_answers(run, candidate, better)
+    judged.end(run, candidate)
     assert goes_on(judged, "tuning-set-2")
     assert goes_on(judged, digest, seed=8)
     assert not goes_on(judged, "tuning-set-2", min_hours_between_trainings=1)
     assert not goes_on(judged, digest, retries=3)
+
+
+def test_a_training_that_is_not_due_is_not_made_although_its_adapter_is_still_to_be_judged(judged: Any) -> None:
+    """Not even with other examples: the adapter that is there is judged, as one of its own tuning set and base."""
+    _, digest, candidate = registered(judged)
+    made = judged.release(candidate).makeup.adapter
+    later, other = adapter_run(judged, min_hours_between_trainings=1), stored_tuning_set(judged, "tuning-set-2")
+    assert stop_if_nothing_to_do(judged.runtime, later, other)
+    assert train(judged.runtime, later, other) == made.uri
+    assert register_adapter(judged.runtime, later, other, made.uri) == candidate
+    assert tuning_set_of(judged.runtime, made.digest) == digest
+
+
+def test_nothing_new_is_trained_while_readers_try_the_adapter_of_the_same_file(judged: Any) -> None:
+    run, candidate = started(judged)
+    made, other = judged.release(candidate).makeup.adapter, stored_tuning_set(judged, "tuning-set-2")
+    with_canary = {"file": {"canary": HALF}}
+    assert not stop_if_nothing_to_do(judged.runtime, adapter_run(judged, **with_canary), other)
+    assert train(judged.runtime, adapter_run(judged, **with_canary), other) == made.uri
+    ended(judged, candidate)
+    assert stop_if_nothing_to_do(judged.runtime, adapter_run(judged, **with_canary), other)
+
+
+def test_an_adapter_whose_canary_the_configuration_gave_up_goes_on(judged: Any) -> None:
+    started(judged)
+    assert stop_if_nothing_to_do(judged.runtime, adapter_run(judged), "set-one")
 
 
 def test_forced_run_goes_on(judged: Any) -> None:
