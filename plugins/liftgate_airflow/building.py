@@ -42,12 +42,12 @@ def configuration_files(folder: Path) -> dict[str, Path]:
 
 def models_pools(folder: Path) -> Iterator[tuple[str, str]]:
     """Name and `models_pool` of what is configured, valid or not: going back must work while a file is broken."""
-    from liftgate.config.reading import read_knowledge_base
+    from liftgate.config.stand_in import knowledge_base_for_wiring
 
     for name, path in configuration_files(folder).items():
         if NAME.fullmatch(name):
             try:
-                pool = read_knowledge_base(path).models_pool
+                pool = knowledge_base_for_wiring(path).models_pool
             except Exception:  # told by the DAGs that this file makes
                 pool = "default_pool"
             yield name, pool
@@ -59,26 +59,50 @@ def is_wanted(dag_id: str) -> bool:
 
 
 def _build(dag_id: str, path: Path, read: Callable[[Path], Any], flow: Flow) -> DAG | None:
-    from liftgate.errors import ConfigurationError
-
     try:
         config = read(path)
-        if config.name != path.stem:
-            raise ConfigurationError(
-                f"Expected `name: {path.stem}` in {path}, found {config.name!r}. Rename the file or what it configures."
-            )
-        return flow(config, path)
+        if config.name == path.stem:
+            return flow(config, path)
     except Exception as error:
         # Whatever it is, an exception that leaves here would take every other DAG of this module with it.
-        return _broken(dag_id, path, str(error) or repr(error))
-
-
-def _broken(dag_id: str, path: Path, message: str) -> DAG:
-    """A DAG of this id whose only task fails with all that is wrong."""
-    page = f"The configuration file `{path.name}` is not valid, so nothing can run.\n\n    " + "\n    ".join(
-        message.splitlines()
+        return _broken(dag_id, path, flow, str(error) or repr(error))
+    return _only_told(
+        dag_id,
+        path,
+        f"Expected `name: {path.stem}` in {path}, found {config.name!r}. Rename the file or what it configures.",
     )
-    with liftgate_dag(dag_id, page=page, schedule=None if is_unscheduled(dag_id) else "@hourly") as dag:
+
+
+def _broken(dag_id: str, path: Path, flow: Flow, message: str) -> DAG | None:
+    """The DAG as it would be, whose first task fails with all that is wrong, or one with that task alone.
+
+    A run that had begun goes on with the configuration that it froze, for which its tasks have to be there.
+    """
+    from liftgate.config.adapter import Adapter
+    from liftgate.config.knowledge_base import KnowledgeBase
+    from liftgate.config.stand_in import stand_in
+
+    try:
+        model = Adapter if path.parent.name == "adapters" else KnowledgeBase
+        dag = flow(stand_in(model, path, path.stem), path)
+    except Exception:
+        return _only_told(dag_id, path, message)
+    if dag:
+        dag.doc_md = _page(path, message)
+    return dag
+
+
+def _page(path: Path, message: str) -> str:
+    lines = "\n    ".join(message.splitlines())
+    return (
+        f"The configuration file `{path.name}` is not valid, so no new run can begin. Correct it, then start a new "
+        f"run: clearing a task does not help. Runs that had begun go on with what they froze.\n\n    {lines}"
+    )
+
+
+def _only_told(dag_id: str, path: Path, message: str) -> DAG:
+    """A DAG of this id whose only task fails with all that is wrong."""
+    with liftgate_dag(dag_id, page=_page(path, message), schedule=None if is_unscheduled(dag_id) else "@hourly") as dag:
 
         @task(retries=0)
         def configuration_is_valid() -> None:

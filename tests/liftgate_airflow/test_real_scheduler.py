@@ -119,6 +119,28 @@ def test_backfill_parses_the_documents_of_each_interval_again_the_earliest_first
     assert len(real.runs("asset_triggered")) == before
 
 
+def test_a_file_that_breaks_stops_new_runs_and_none_that_has_begun(real: Real) -> None:
+    file = real.workspace.handbook / "knowledge_bases" / "small.yaml"
+    right = file.read_text()
+    with somebody_else_writes(real):
+        begun = real.api.trigger(DAG, {})
+        real.until(lambda: real.task(begun, "wait_for_turn") == "deferred")
+        real.add_file("knowledge_bases/small.yaml", f"{right}brakes: {{max_removed_shares: 1}}\n")
+        read_again(real, "no new run can begin")
+    real.ended(begun)
+    new = real.api.trigger(DAG, {})
+    assert real.end(new, DAG) == "failed"
+    assert "brakes.max_removed_shares: there is no such setting" in real.log(new, "freeze_configuration")
+    real.add_file("knowledge_bases/small.yaml", right)
+    read_again(real, "Bring the index up to date")
+
+
+def read_again(real: Real, page: str) -> None:
+    """Wait until Airflow has read the file of the DAG once more."""
+    real.parse_again()
+    real.until(lambda: page in real.api._call("GET", f"/dags/{DAG}/details")["doc_md"])
+
+
 def test_batch_of_an_ended_run_is_cleared_and_nothing_is_written_twice(real: Real) -> None:
     rows, run = _rows(real), real.runs("asset_triggered")[1]
     body = {"dag_run_id": run, "task_ids": ["index_changes"], "only_failed": False, "include_downstream": True}

@@ -290,7 +290,8 @@ def test_broken_configuration_fails_with_all_that_is_wrong(installation: Install
     broken = installation.bundle / "knowledge_bases" / "broken.yaml"
     broken.write_text("name: broken\n")
     try:
-        assert installation.run("kb_broken") == ("failed", {"configuration_is_valid": "failed"})
+        state, tasks = installation.run("kb_broken")
+        assert (state, tasks["freeze_configuration"], tasks["release_turn"]) == ("failed", "failed", "upstream_failed")
     finally:
         broken.unlink()
 

@@ -50,9 +50,9 @@ def adapter(config: Adapter, path: Path) -> DAG:
       do not.
     - A bad adapter is live: trigger `roll_back_<knowledge base>`; with part `adapter`, only the adapter goes back.
     """
-    from liftgate.config.reading import read_knowledge_base
+    from liftgate.config.stand_in import knowledge_base_for_wiring
 
-    base = read_knowledge_base(config.knowledge_base)
+    base = knowledge_base_for_wiring(config.knowledge_base)
     with liftgate_dag(
         f"adapter_{config.name}",
         page=adapter.__doc__,

@@ -50,10 +50,10 @@ def canary(config: Adapter, path: Path) -> DAG | None:
     """
     if config.canary is None:
         return None
-    from liftgate.config.reading import read_knowledge_base
+    from liftgate.config.stand_in import knowledge_base_for_wiring
     from liftgate_airflow.operators.wait_for_outcomes import WaitForOutcomes
 
-    base = read_knowledge_base(config.knowledge_base)
+    base = knowledge_base_for_wiring(config.knowledge_base)
     with liftgate_dag(
         f"canary_{config.name}",
         page=canary.__doc__,

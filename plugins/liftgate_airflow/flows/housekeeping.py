@@ -71,14 +71,14 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
 
 
 def _pools(files: Mapping[str, Path]) -> list[str]:
-    """The pools that configuration files name. A file that is broken names none; its own DAGs say what is wrong."""
-    from liftgate.config.reading import read_knowledge_base
+    """The pools that configuration files name, as far as they are valid; their own DAGs say what is wrong."""
+    from liftgate.config.stand_in import knowledge_base_for_wiring
     from liftgate.errors import ConfigurationError
 
     found: set[str] = set()
     for path in files.values():
         with suppress(ConfigurationError):
-            found |= read_knowledge_base(path).own_pools
+            found |= knowledge_base_for_wiring(path).own_pools
     return sorted(found)
 
 

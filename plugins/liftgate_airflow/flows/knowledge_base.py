@@ -51,6 +51,7 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     ### Triage
     Readers see the last promoted release until *promote* has ended; a red run changes nothing for them but access.
 
+    - *freeze_configuration* red: correct the file, then trigger a run.
     - *plan_changes* red: read the counts. If they are right, trigger a run with the param that the message names.
       If not, mend the source, then clear *list_sources* and what is downstream.
     - *close_generation* red because a source gave nothing: mend its credentials, then trigger a run.

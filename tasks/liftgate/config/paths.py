@@ -1,4 +1,4 @@
-"""Paths in a configuration file: relative to that file, and there."""
+"""Paths in a configuration file: relative to that file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from pydantic import AfterValidator, ValidationInfo
 
 
 def _beside_the_file(value: str, info: ValidationInfo) -> str:
-    """Absolute, and checked to exist, while a file is read; unchanged when a frozen configuration is loaded."""
+    """Absolute, while a file is read; unchanged when a frozen configuration is loaded."""
     folder = (info.context or {}).get("folder")
-    if folder is None:
-        return value
-    path = (Path(folder) / value).resolve()
-    if not path.exists():
+    return value if folder is None else str((Path(folder) / value).resolve())
+
+
+def _existing(value: str, info: ValidationInfo) -> str:
+    path = _beside_the_file(value, info)
+    if info.context and not Path(path).exists():
         raise ValueError(f"there is no {path}; create it, or correct the path (it is relative to the file)")
-    return str(path)
+    return path
 
 
-ExistingPath = Annotated[str, AfterValidator(_beside_the_file)]
-"""A file or folder, written relative to the configuration file that names it."""
+PathBeside = Annotated[str, AfterValidator(_beside_the_file)]
+"""A file or folder, written relative to the configuration file that names it. It may be a mount that is away."""
+ExistingPath = Annotated[str, AfterValidator(_existing)]
+"""The same, of the configuration itself: it has to be there."""

@@ -31,7 +31,7 @@ def read_adapter(path: Path | str) -> Adapter:
 
 
 def _read(model: type[Configured], path: Path) -> Configured:
-    values = _load(path)
+    values = load(path)
     try:
         return model.model_validate(values, context={"folder": path.parent})
     except ValidationError as error:
@@ -40,7 +40,8 @@ def _read(model: type[Configured], path: Path) -> Configured:
         raise ConfigurationError("\n".join([f"{len(lines)} mistake(s) in {path.name}:", *lines])) from error
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """The keys and values of a file, not validated. Raises ConfigurationError where it is no YAML."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
     except FileNotFoundError as error:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from liftgate.config.paths import ExistingPath
+from liftgate.config.paths import PathBeside
 from liftgate.config.sources import DataSet, SourceBlock
 from liftgate.errors import DocumentUnreadable
 from liftgate.sources.connections import Connections
@@ -18,7 +18,7 @@ from liftgate.sources.reading import LINK, FolderEntry, as_time, files_below, re
 class Folder(SourceBlock):
     """A folder that every worker can read."""
 
-    path: ExistingPath
+    path: PathBeside
     """The folder, relative to this file."""
 
     def open(self, connections: Connections) -> FolderReader:
