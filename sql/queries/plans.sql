@@ -114,3 +114,11 @@ SELECT source, uri, kind, reason, run_id, since FROM quarantine WHERE kb = :kb O
 DELETE FROM quarantine q
  WHERE q.kb = :kb AND NOT EXISTS (
        SELECT FROM listed_documents l WHERE l.serial = :serial AND (l.source, l.uri) = (q.source, q.uri));
+
+-- name: forget_quarantine_of_indexed(kb, serial, collection_id, generation)!
+-- A document that went back to the version that a generation holds is not opened, so nothing else would release it.
+DELETE FROM quarantine q
+ USING listed_documents l, manifest m
+ WHERE q.kb = :kb AND l.serial = :serial AND (l.source, l.uri) = (q.source, q.uri) AND l.version_hint <> q.version_hint
+   AND m.collection_id = :collection_id AND m.added_in <= :generation AND m.removed_in > :generation
+   AND (m.source, m.uri, m.version_hint) = (l.source, l.uri, l.version_hint);
