@@ -113,6 +113,23 @@ def test_side_branch_that_is_merged_late_gives_the_times_of_a_whole_walk(
     assert found == as_a_new_worker(repository, tmp_path, monkeypatch, path=path)
 
 
+@pytest.mark.parametrize("path", ["", "docs"], ids=["whole", "below a folder"])
+def test_merges_to_and_fro_give_the_times_of_a_whole_walk(
+    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A change of the fourth day reaches the side by a merge on the fifth; main takes that merge on the sixth."""
+    repository.run("branch", "side")
+    repository.write("docs/c.md", b"two")
+    times(repository, path=path)
+    for branch, other in (("side", "main"), ("main", "side")):
+        repository.run("checkout", "--quiet", branch)
+        repository.run("merge", "--quiet", "--no-ff", "-m", "merge", other)
+    repository.run("push", "--quiet", "origin", "main")
+    found = times(repository, path=path)
+    assert found["c.md" if path else "docs/c.md"].day == 5
+    assert found == as_a_new_worker(repository, tmp_path, monkeypatch, path=path)
+
+
 def test_history_that_was_written_again_is_walked_as_a_whole(
     repository: GitRepository, walked: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
