@@ -69,13 +69,18 @@ SELECT (SELECT count(*) FROM plan_items WHERE plan_id = :plan_id AND (outcome ->
          WHERE i.plan_id = :plan_id AND l.opened);
 
 -- name: silent_sources(plan_id, least)
--- Sources that gave no document of a plan and refused at least so many, with the reason of the first. Of those that were
--- set aside before the last generation closed, it is known that they cannot be read: they say nothing against a source.
+-- Sources that gave no document of a plan and refused at least so many, with the reason of the first. Those that were
+-- refused in a generation which closed all the same are known to be unreadable: they say nothing against a source. A
+-- generation that never asked for them says nothing of them.
 SELECT i.source, count(*) AS documents, (array_agg(q.reason ORDER BY i.uri))[1] AS reason
   FROM plan_items i JOIN plans p ON p.id = i.plan_id
   LEFT JOIN quarantine q ON (q.kb, q.source, q.uri) = (p.kb, i.source, i.uri)
  WHERE i.plan_id = :plan_id AND i.outcome ->> 'given' IS NOT NULL
-   AND NOT COALESCE(q.since < (SELECT max(closed_at) FROM generations WHERE kb = p.kb), false)
+   AND NOT EXISTS (SELECT FROM generations g
+                     JOIN plans op ON (op.kb, op.run_id, op.generation) = (g.kb, g.run_id, g.generation)
+                     JOIN plan_items old ON old.plan_id = op.id
+                    WHERE g.kb = p.kb AND g.closed_at > q.since AND (old.source, old.uri) = (i.source, i.uri)
+                      AND old.outcome ->> 'given' = 'false')
  GROUP BY i.source
 HAVING count(*) >= :least AND NOT bool_or((i.outcome ->> 'given')::bool)
  ORDER BY i.source;
@@ -109,3 +114,11 @@ SELECT source, uri, kind, reason, run_id, since FROM quarantine WHERE kb = :kb O
 DELETE FROM quarantine q
  WHERE q.kb = :kb AND NOT EXISTS (
        SELECT FROM listed_documents l WHERE l.serial = :serial AND (l.source, l.uri) = (q.source, q.uri));
+
+-- name: forget_quarantine_of_indexed(kb, serial, collection_id, generation)!
+-- A document that went back to the version that a generation holds is not opened, so nothing else would release it.
+DELETE FROM quarantine q
+ USING listed_documents l, manifest m
+ WHERE q.kb = :kb AND l.serial = :serial AND (l.source, l.uri) = (q.source, q.uri) AND l.version_hint <> q.version_hint
+   AND m.collection_id = :collection_id AND m.added_in <= :generation AND m.removed_in > :generation
+   AND (m.source, m.uri, m.version_hint) = (l.source, l.uri, l.version_hint);

@@ -59,9 +59,12 @@ INSERT INTO said_groups (kb, source, uri, version_hint, reading, groups, problem
 SELECT :kb, source, uri, version_hint, reading, groups, problem FROM said_groups WHERE kb = :of;
 
 -- name: forget_asides(prefix, kb)!
--- Delete what a dry run wrote down, and what others left behind that were killed on the day before or earlier.
+-- Delete what a dry run (kb null: none) wrote down, and what others left behind that were killed on the day before or
+-- earlier. Words without a listing are nobody's: both are begun in one transaction.
 WITH gone AS (
     DELETE FROM listings
      WHERE kb = :kb OR (starts_with(kb, :prefix) AND started_at < now() - interval '1 day')
     RETURNING kb)
-DELETE FROM said_groups WHERE kb = :kb OR kb IN (SELECT kb FROM gone);
+DELETE FROM said_groups
+ WHERE kb = :kb OR kb IN (SELECT kb FROM gone)
+    OR (starts_with(kb, :prefix) AND NOT EXISTS (SELECT FROM listings l WHERE l.kb = said_groups.kb));

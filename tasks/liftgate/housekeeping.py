@@ -16,6 +16,7 @@ from liftgate.evaluation.conditions import best_promoted
 from liftgate.generations import Collection, collection, collections_of, last_closed, open_generation
 from liftgate.index import VectorIndex
 from liftgate.manifest import Entry
+from liftgate.plan.dry_run import ASIDE
 from liftgate.releases.index_of_release import follow_live
 from liftgate.releases.ledger import lock_ledger
 from liftgate.runs import Run
@@ -132,11 +133,15 @@ def _prune_collection(runtime: Runtime, turn: Turn, collection_id: int, kept: li
 
 
 def _prune_listings(runtime: Runtime, run: Run, turn: Turn) -> int:
-    """Delete the documents of listings that nothing is compared with any more, and return how many that were."""
+    """Delete the documents of listings that nothing is compared with any more, and return how many that were.
+
+    What dry runs left behind that were killed goes with them, of whatever knowledge base, and is not counted.
+    """
     with runtime.database.transaction() as connection:
         require_turn(connection, turn)
         planned = queries().newest_planned_listing(connection, kb=run.kb)
         documents: int = queries().prune_listings(connection, kb=run.kb, planned=planned)
+        queries().forget_asides(connection, prefix=ASIDE, kb=None)
     return documents
 
 

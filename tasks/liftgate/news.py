@@ -88,9 +88,11 @@ def news_of_brake(run: Run, reason: str) -> Iterator[News]:
 
 
 def news_of_quarantine(runtime: Runtime, run: Run) -> Iterator[News]:
-    """Documents that this run was the first to set aside."""
+    """Documents that this run was the first to set aside. A run that is cleared tells of none of them again."""
     with runtime.database.transaction() as connection:
         rows = list(queries().quarantined_first_by(connection, kb=run.kb, run_id=run.run_id))
+        named = {"sources": [row["source"] for row in rows], "uris": [row["uri"] for row in rows]}
+        queries().mark_quarantined_told(connection, kb=run.kb, run_id=run.run_id, **named)
     if rows:
         lines = [f"{row['uri']}: {row['reason']}" for row in rows[:NAMED_DOCUMENTS]]
         lines += [f"and {len(rows) - NAMED_DOCUMENTS} more"] if len(rows) > NAMED_DOCUMENTS else []

@@ -9,10 +9,12 @@ from typing import Any
 from canaries import started
 from small_knowledge_base import SmallKnowledgeBase
 
-from liftgate.indexing.index_changes import name_of_batch
+from liftgate.indexing.index_changes import index_changes, name_of_batch
 from liftgate.news import Figures, News, figures, news_of_ledger, news_of_quarantine, news_of_staleness
+from liftgate.plan import plan_changes
 from liftgate.releases.canary_steps import end_canary
 from liftgate.releases.ledger import lock_ledger, record
+from liftgate.sources.listing import list_sources
 
 
 def end(kb: SmallKnowledgeBase, release: int, kind: str, why: str) -> None:
@@ -63,6 +65,21 @@ def test_document_that_cannot_be_read_is_told_once(kb: SmallKnowledgeBase) -> No
     kb.write("new.md", "# New\n\nSomething else.\n")
     again = kb.index()
     assert list(news_of_quarantine(kb.runtime, again)) == []
+
+
+def test_document_that_a_run_told_of_is_not_told_again_where_the_run_is_cleared(kb: SmallKnowledgeBase) -> None:
+    kb.write("broken.md", b"\xff\xfe\x00")
+    run = kb.start()
+    for batch in kb.plan(run):
+        index_changes(kb.runtime, run, batch)
+    assert len(list(news_of_quarantine(kb.runtime, run))) == 1
+    kb.write("worse.pdf", b"no pdf")
+    list_sources(kb.runtime, run)
+    kb.finish(run, plan_changes(kb.runtime, run))
+    (news,) = news_of_quarantine(kb.runtime, run)
+    assert news.text.startswith("worse.pdf: ")
+    assert "broken.md" not in news.text
+    assert list(news_of_quarantine(kb.runtime, run)) == []
 
 
 def test_live_that_is_behind_for_too_long_is_stale(kb: SmallKnowledgeBase, promoted: Any) -> None:

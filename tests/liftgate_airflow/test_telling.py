@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from statsd_server import StatsD, listening
 from webhooks import Receiver, receiving
 
 from liftgate.config.notify import Notify
-from liftgate.errors import BrakeApplied, ConfigurationError, SourceError
+from liftgate.database import queries
+from liftgate.errors import BrakeApplied, ConfigurationError, SourceError, SourceGaveNothing
 from liftgate.news import News
 from liftgate.releases.ledger import lock_ledger, record
 from liftgate.runs import Allowances, Run, Scope, freeze_configuration
@@ -39,7 +41,8 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 @pytest.fixture
 def run(runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("liftgate_airflow.connection.runtime_from_connection", lambda: runtime)
-    more = "notify: [{when: [held, brake, resumed], conn_id: chat}, {when: [stale], using: no.such.Notifier}]\n"
+    chat = "{when: [held, brake, resumed, quarantined], conn_id: chat}"
+    more = f"notify: [{chat}, {{when: [stale], using: no.such.Notifier}}]\n"
     return freeze_configuration(runtime, write_small(tmp_path, more), "kb_small:1", Scope(), Allowances())
 
 
@@ -76,19 +79,43 @@ def test_what_a_person_did_at_the_command_line_is_told_by_the_next_run_once(
     assert (body["run"], body["text"]) == ("cli:ada:1", "Promotions of small go on\nBy ada: the quarter has ended.")
 
 
+def failed(task_id: str, error: Exception) -> Any:
+    """What Airflow hands to a callback of a task of the run."""
+    context = {"ti": SimpleNamespace(task_id=task_id), "dag_run": SimpleNamespace(dag_id="kb_small", run_id="1")}
+    return {**context, "exception": error}
+
+
+def set_aside(run: Run, runtime: Runtime, uri: str) -> None:
+    """A document in quarantine, as a batch of the run leaves it behind."""
+    with runtime.database.transaction() as connection:
+        of = {"kb": run.kb, "run_id": run.run_id}
+        serial = queries().start_listing(connection, **of)
+        plan = queries().add_plan(connection, **of, kind="index", generation=1, serial=serial, fence=1, counts="{}")
+        document = {"source": "documents", "uri": uri}
+        queries().add_plan_items(connection, [{**document, "plan_id": plan["id"], "batch": 0, "action": "open"}])
+        queries().note_outcome(connection, **document, plan_id=plan["id"], outcome='{"given": false}')
+        why = {"kind": "read", "version_hint": "v", "parser": "p", "reason": "403"}
+        queries().quarantine_document(connection, **of, **document, **why)
+
+
 def test_brake_is_told_and_any_other_failure_is_not(run: Run, receiver: Receiver) -> None:
-    class Instance:
-        task_id = "plan_changes"
-
-    class DagRun:
-        dag_id, run_id = "kb_small", "1"
-
-    context: Any = {"ti": Instance(), "dag_run": DagRun()}
-    telling.on_brake({**context, "exception": SourceError("no answer")})
+    telling.on_brake(failed("plan_changes", SourceError("no answer")))
     assert receiver.taken == []
-    telling.on_brake({**context, "exception": BrakeApplied("Expected at most 1 documents to open, found 9.")})
+    telling.on_brake(failed("plan_changes", BrakeApplied("Expected at most 1 documents to open, found 9.")))
     ((_, _, body),) = receiver.taken
     assert (body["occasion"], "found 9" in body["text"]) == ("brake", True)
+
+
+def test_what_was_set_aside_is_told_once_where_a_source_gave_nothing(
+    run: Run, runtime: Runtime, receiver: Receiver
+) -> None:
+    set_aside(run, runtime, "wiki/a.md")
+    error = SourceGaveNothing("none of 3")
+    for _ in range(2):
+        telling.on_brake(failed("close_generation", error))
+    telling.after_closing({}, run.run_id)  # type: ignore[typeddict-item]
+    told = [(body["occasion"], body["text"].splitlines()[-1]) for _, _, body in receiver.taken]
+    assert told == [("brake", "none of 3"), ("quarantined", "wiki/a.md: 403"), ("brake", "none of 3")]
 
 
 def test_notifier_that_fails_or_is_not_there_fails_nobody(

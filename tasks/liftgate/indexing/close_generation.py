@@ -49,7 +49,7 @@ def _require_sources_that_give(runtime: Runtime, run: Run, plan: Plan) -> None:
     One or two may have a fault of their own (rights, a name), and are quarantined as among others that can be read.
     Of three and more it is the source's: a role that may list and not read, a key that expired. A document that moved
     on since it was listed, or that no parser takes, says nothing against its source, nor does one that every run tries
-    again since it was set aside when an earlier generation closed.
+    again, and that was refused when an earlier generation closed without it.
     """
     with runtime.database.transaction() as connection:
         silent = list(queries().silent_sources(connection, plan_id=plan.id, least=LEAST_REFUSED))

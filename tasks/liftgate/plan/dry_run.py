@@ -13,7 +13,7 @@ from liftgate.plan.brakes import Workload, cost_sentence, require_within_brakes
 from liftgate.plan.plan_changes import decide_work
 from liftgate.plan.storing import kind_of
 from liftgate.runs import Run
-from liftgate.sources.listing import list_sources
+from liftgate.sources.listing import fill_listing
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -96,7 +96,8 @@ def dry_run(runtime: Runtime, run: Run) -> Forecast:
         with runtime.database.transaction() as connection:
             queries().forget_asides(connection, prefix=ASIDE, kb=aside.kb)
             queries().copy_words(connection, kb=aside.kb, of=run.kb)
-        serial = list_sources(runtime, aside)
+            serial: int = queries().start_listing(connection, kb=aside.kb, run_id=run.run_id)
+        fill_listing(runtime, aside, serial)
         return _forecast(runtime, run, _compared(runtime, run, aside, serial))
     finally:
         with runtime.database.transaction() as connection:

@@ -39,7 +39,7 @@ def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> li
     counts: dict[str, Any] = decision.workload.counts()
     with runtime.database.transaction() as connection:
         require_turn(connection, turn)
-        queries().forget_quarantine_of_gone(connection, kb=run.kb, serial=decision.serial)
+        _end_quarantine(connection, run, decision)
         items: list[dict[str, Any]] = []
         kind, reason = kind_of(runtime, connection, run, decision)
         if kind == "index" or decision.base is None:
@@ -60,6 +60,19 @@ def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> li
         queries().add_plan_items(connection, batched)
     print(f"Plan {plan['id']} of {run.kb}: {kind}, generation {number}, {counts}")
     return sorted({row["batch"] for row in batched}) or [0]
+
+
+def _end_quarantine(connection: Connection, run: Run, decision: Decision) -> None:
+    """Of documents that are gone, or stand again as they are indexed: no batch opens them."""
+    queries().forget_quarantine_of_gone(connection, kb=run.kb, serial=decision.serial)
+    if base := decision.base:
+        queries().forget_quarantine_of_indexed(
+            connection,
+            kb=run.kb,
+            serial=decision.serial,
+            collection_id=base.collection_id,
+            generation=base.generation,
+        )
 
 
 def kind_of(

@@ -33,6 +33,12 @@ def list_sources(runtime: Runtime, run: Run) -> int:
     """
     with runtime.database.transaction() as connection:
         serial: int = queries().start_listing(connection, kb=run.kb, run_id=run.run_id)
+    fill_listing(runtime, run, serial)
+    return serial
+
+
+def fill_listing(runtime: Runtime, run: Run, serial: int) -> None:
+    """Write down what every source holds in a listing that has been started."""
     error = _write_down(runtime, run, serial)
     error = decide_undecided(runtime, run, serial, sources_of(run.config, runtime.connections), error)
     with runtime.database.transaction() as connection:
@@ -40,7 +46,6 @@ def list_sources(runtime: Runtime, run: Run) -> int:
         queries().keep_known_versions(connection, kb=run.kb, serial=serial)
         documents = queries().count_listed(connection, serial=serial)
     print(f"Listing {serial} of {run.kb}: {documents} documents" + (f", broke off: {error}" if error else ""))
-    return serial
 
 
 def sources_of(config: KnowledgeBase, connections: Connections) -> dict[str, Source]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 NOT_TEXT = b"# Leave\n\n\xff\xfe\xfa broken"
@@ -78,6 +79,32 @@ def test_quarantine_ends_when_the_document_is_gone_from_its_source(kb: Any) -> N
     kb.write("leave.md", None)
     kb.index()
     assert quarantined(kb) == {}
+
+
+def test_quarantine_ends_when_the_document_goes_back_to_the_version_that_is_indexed(kb: Any, opened: list[str]) -> None:
+    kb.index()
+    indexed = kb.documents / "leave.md"
+    content, changed = indexed.read_bytes(), indexed.stat().st_mtime
+    kb.write("leave.md", NOT_TEXT)
+    kb.index()
+    assert set(quarantined(kb)) == {"leave.md"}
+    indexed.write_bytes(content)
+    os.utime(indexed, (changed, changed))
+    opened.clear()
+    kb.index()
+    assert (quarantined(kb), opened) == ({}, [])
+    assert kb.seen(2) == kb.seen(1)
+
+
+def test_quarantine_stays_while_the_version_that_is_indexed_cannot_be_read(kb: Any) -> None:
+    kb.index()
+    run = kb.start(forced=True)
+    batches = kb.plan(run)
+    gone = (kb.documents / "leave.md").rename(kb.folder / "leave.md")
+    kb.finish(run, batches)
+    gone.rename(kb.documents / "leave.md")
+    kb.plan(kb.start())
+    assert set(quarantined(kb)) == {"leave.md"}
 
 
 def test_revocation_reaches_the_rows_of_a_quarantined_document(kb: Any) -> None:

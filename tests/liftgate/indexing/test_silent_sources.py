@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,19 @@ def locked(kb: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def write(kb: Any, **pages: str) -> None:
     for name, text in pages.items():
         kb.write(f"{name}.md", text)
+
+
+def beside_one_that_gives(kb: Any) -> Path:
+    """Make it one of two sources, and return the folder of the other."""
+    other: Path = kb.folder / "other"
+    other.mkdir()
+    (other / "page.md").write_text(PAGE)
+    sources = [
+        {"type": "locked", "name": "wiki", "path": str(kb.documents), "doc_id_prefix": "wiki."},
+        {"type": "folder", "name": "files", "path": "../other", "doc_id_prefix": "files."},
+    ]
+    kb.write_settings(ingestion={"sources": sources, "embeddings": {}})
+    return other
 
 
 def seen(kb: Any) -> Seen | None:
@@ -164,13 +178,19 @@ def test_a_source_that_refuses_one_after_the_other_is_asked_once_for_each_until_
 
 def test_a_silent_source_is_seen_beside_one_that_gives(locked: Any) -> None:
     write(locked, a="locked", b="locked", c="locked")
-    other = locked.folder / "other"
-    other.mkdir()
-    (other / "page.md").write_text(PAGE)
-    sources = [
-        {"type": "locked", "name": "wiki", "path": str(locked.documents), "doc_id_prefix": "wiki."},
-        {"type": "folder", "name": "files", "path": "../other", "doc_id_prefix": "files."},
-    ]
-    locked.write_settings(ingestion={"sources": sources, "embeddings": {}})
+    beside_one_that_gives(locked)
+    with pytest.raises(SourceGaveNothing, match="of source wiki: none of 3"):
+        locked.index()
+
+
+def test_a_run_that_asked_a_silent_source_for_nothing_makes_it_no_less_silent(locked: Any) -> None:
+    other = beside_one_that_gives(locked)
+    write(locked, a=PAGE, b=PAGE, c=PAGE)
+    locked.index()
+    write(locked, a="locked", b="locked", c="locked")
+    with pytest.raises(SourceGaveNothing):
+        locked.index()
+    (other / "new.md").write_text("# New\n\nAn event named it.\n")
+    assert locked.outcomes(locked.index(kind="some", include=("new.md",))) == {"new.md": "new"}
     with pytest.raises(SourceGaveNothing, match="of source wiki: none of 3"):
         locked.index()

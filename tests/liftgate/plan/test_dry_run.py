@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from liftgate.errors import SourceError
+from liftgate.housekeeping import prune
 from liftgate.plan.dry_run import ASIDE, Forecast, dry_run
 from liftgate.runs import Allowances, Frozen, Run, Scope
 from liftgate.sources import deciding
@@ -87,14 +89,55 @@ def test_dry_run_that_broke_off_leaves_no_row_behind_either(speaking: Any) -> No
     assert stored(speaking) == before
 
 
-def test_what_a_killed_dry_run_left_behind_goes_with_a_later_one(speaking: Any) -> None:
-    left = ASIDE + speaking.name
+@pytest.fixture
+def left(speaking: Any) -> None:
+    """What two dry runs left behind that were killed two days ago: one while it listed, one before it had a listing."""
+    names = (f"{ASIDE}{speaking.name} listing", f"{ASIDE}{speaking.name} beginning")
     speaking.query(
-        "WITH listing AS (INSERT INTO listings (kb, run_id, started_at) VALUES (%s, '', now() - interval '2 days'))"
-        "INSERT INTO said_groups (kb, source, uri, version_hint) VALUES (%s, 's', 'u', 'v') RETURNING kb",
-        left,
-        left,
+        "INSERT INTO listings (kb, run_id, started_at) VALUES (%s, '', now() - interval '2 days') RETURNING kb",
+        names[0],
     )
-    rehearse(speaking)
-    assert not speaking.query("SELECT FROM listings WHERE kb = %s", left)
-    assert not speaking.query("SELECT FROM said_groups WHERE kb = %s", left)
+    for name in names:
+        speak(speaking, name)
+
+
+def speak(kb: Any, name: str) -> None:
+    """A word of a document that a dry run knows."""
+    kb.query("INSERT INTO said_groups (kb, source, uri, version_hint) VALUES (%s, 's', 'u', 'v') RETURNING kb", name)
+
+
+def of_dry_runs(kb: Any) -> list[str]:
+    statement = (
+        "SELECT kb FROM listings WHERE starts_with(kb, %s) UNION SELECT kb FROM said_groups WHERE starts_with(kb, %s)"
+    )
+    return sorted(row["kb"] for row in kb.query(statement, ASIDE, ASIDE))
+
+
+def housekeep(kb: Any) -> None:
+    prune(kb.runtime, kb.freeze())
+
+
+@pytest.mark.parametrize("clean_up", [rehearse, housekeep])
+@pytest.mark.usefixtures("left")
+def test_what_killed_dry_runs_left_behind_goes_with_a_later_one_or_with_housekeeping(
+    speaking: Any, clean_up: Callable[[Any], object]
+) -> None:
+    clean_up(speaking)
+    assert of_dry_runs(speaking) == []
+
+
+def test_housekeeping_takes_nothing_from_a_dry_run_that_is_listing(
+    speaking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaking.index()
+    speaking.write("leave.md", SAYS.replace("hr", "board"))
+    read, known = FolderReader.read, []
+
+    def read_while_somebody_cleans_up(self: FolderReader, uri: str, version_hint: str) -> bytes:
+        housekeep(speaking)
+        known.extend(speaking.query("SELECT uri FROM said_groups WHERE starts_with(kb, %s) ORDER BY uri", ASIDE))
+        return read(self, uri, version_hint)
+
+    monkeypatch.setattr(FolderReader, "read", read_while_somebody_cleans_up)
+    assert rehearse(speaking).workload.widenings == 1
+    assert [row["uri"] for row in known] == ["leave.md", "travel.md"]

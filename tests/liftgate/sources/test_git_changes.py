@@ -24,7 +24,7 @@ def repository(tmp_path: Path) -> GitRepository:
 
 @pytest.fixture
 def walked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many commits each walk through history gave."""
+    """How many commits each walk through history gave, those below a folder that changed nothing there included."""
     counts: list[int] = []
     lines = GitMirror.lines
 
@@ -48,10 +48,12 @@ def days(repository: GitRepository, **settings: str) -> dict[str, int]:
     return {uri: time.day for uri, time in times(repository, **settings).items()}
 
 
-def as_a_new_worker(repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, datetime]:
+def as_a_new_worker(
+    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: str
+) -> dict[str, datetime]:
     with monkeypatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "other-cache"))
-        return times(repository)
+        return times(repository, **settings)
 
 
 def test_only_commits_since_the_last_listing_are_walked(repository: GitRepository, walked: list[int]) -> None:
@@ -83,6 +85,51 @@ def test_deleted_moved_and_merged_files_have_the_times_of_a_whole_walk(
     assert found == as_a_new_worker(repository, tmp_path, monkeypatch)
 
 
+@pytest.mark.parametrize("path", ["", "docs"], ids=["whole", "below a folder"])
+@pytest.mark.parametrize(
+    ("file", "content", "changed"),
+    [("docs/c.md", b"side", 5), ("docs/c.md", b"main", 6), ("a.md", b"main", 6)],
+    ids=["same change", "other change", "other file"],
+)
+def test_side_branch_that_is_merged_late_gives_the_times_of_a_whole_walk(
+    repository: GitRepository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    file: str,
+    content: bytes,
+    changed: int,
+) -> None:
+    """The fourth day's commit lies on the side, the fifth's on main; both are merged on the sixth."""
+    repository.run("checkout", "--quiet", "-b", "side")
+    repository.write("docs/c.md", b"side")
+    repository.run("checkout", "--quiet", "main")
+    repository.write(file, content)
+    times(repository, path=path)
+    repository.run("merge", "--quiet", "--strategy-option=ours", "-m", "merge", "side")
+    repository.run("push", "--quiet", "origin", "main")
+    found = times(repository, path=path)
+    assert found["c.md" if path else "docs/c.md"].day == changed
+    assert found == as_a_new_worker(repository, tmp_path, monkeypatch, path=path)
+
+
+@pytest.mark.parametrize("path", ["", "docs"], ids=["whole", "below a folder"])
+def test_merges_to_and_fro_give_the_times_of_a_whole_walk(
+    repository: GitRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A change of the fourth day reaches the side by a merge on the fifth; main takes that merge on the sixth."""
+    repository.run("branch", "side")
+    repository.write("docs/c.md", b"two")
+    times(repository, path=path)
+    for branch, other in (("side", "main"), ("main", "side")):
+        repository.run("checkout", "--quiet", branch)
+        repository.run("merge", "--quiet", "--no-ff", "-m", "merge", other)
+    repository.run("push", "--quiet", "origin", "main")
+    found = times(repository, path=path)
+    assert found["c.md" if path else "docs/c.md"].day == 5
+    assert found == as_a_new_worker(repository, tmp_path, monkeypatch, path=path)
+
+
 def test_history_that_was_written_again_is_walked_as_a_whole(
     repository: GitRepository, walked: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +149,7 @@ def test_branches_and_folders_of_one_repository_are_remembered_apart(
         assert days(repository) == {"a.md": 1, "b.md": 2, "docs/c.md": 3}
         assert days(repository, ref="old") == {"a.md": 1, "b.md": 2}
         assert days(repository, path="docs") == {"c.md": 3}
-    assert walked == [3, 2, 1, 0, 0, 0]
+    assert walked == [3, 2, 3, 0, 0, 0]
 
 
 def test_a_listing_that_broke_off_and_a_torn_file_are_not_trusted(
@@ -114,3 +161,18 @@ def test_a_listing_that_broke_off_and_a_torn_file_are_not_trusted(
     remembered.write_text(remembered.read_text()[:-9])
     assert days(repository)["a.md"] == 1
     assert walked == [3, 3, 3]
+
+
+def test_what_cannot_be_written_down_is_said_and_fails_no_listing(
+    repository: GitRepository, walked: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days(repository)
+    (remembered,) = (tmp_path / "cache").rglob("liftgate-*.json")
+    remembered.unlink()
+    remembered.mkdir()  # nothing can be written in its place, as on a disk that is full
+    for _ in range(2):
+        assert days(repository) == {"a.md": 1, "b.md": 2, "docs/c.md": 3}
+        (told,) = capsys.readouterr().out.splitlines()
+        assert told.startswith("When files changed is not remembered")
+    assert walked == [3, 3, 3]
+    assert not list(remembered.parent.glob("tmp*")), "expected no half of a file to be left"
