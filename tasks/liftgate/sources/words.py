@@ -13,15 +13,20 @@ from liftgate.fingerprints import fingerprint
 from liftgate.parsing.decoding import decode
 from liftgate.sources.patterns import path_pattern
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised when the same bytes say something else: what documents said is then read again by the next listing."""
 SIDECAR_SUFFIX = ".access.yaml"
 SIDECAR_BYTES = 65_536
 FRONT_MATTER_ENDINGS = (".md", ".markdown")
 
 # Wider than what the parser takes for front matter: what was meant to restrict must not count as silent.
-_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
-_LIKE_FRONT_MATTER = re.compile(r"\A\s*(?:---|\+\+\+).*?^\s*groups\s*[:=]", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_FRONT_MATTER = re.compile(
+    r"\A\s*(?P<comments>(?><!--.*?-->\s*)*)---[ \t]*\n(?P<block>.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE
+)
+_LIKE_FRONT_MATTER = re.compile(
+    r"""\A\s*(?><!--.*?-->\s*)*(?:---|\+\+\+).*?^[^\S\n]*(?:[-?{,][^\S\n]*)*["']?groups["']?\s*[:=]""",
+    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+)
 
 Groups = tuple[str, ...]
 
@@ -90,11 +95,15 @@ def words_of_document(data: bytes, uri: str) -> Words:
     except DocumentUnreadable as error:
         return Words(problem=str(error))
     found = _FRONT_MATTER.match(text)
-    if found:
-        return _words(found.group(1), uri, may_be_silent=True)
+    said = _words(found["block"], uri, may_be_silent=True) if found else Words()
+    if found and (said == Words() or not found["comments"]):
+        return said
     if _LIKE_FRONT_MATTER.match(text):
-        return Words(problem=f"Expected `groups` of {uri} in YAML between two lines of dashes, found no such lines.")
-    return Words()
+        return Words(
+            problem=f"Expected `groups` of {uri} in YAML between two lines of dashes at its beginning, found no such "
+            "lines there."
+        )
+    return said
 
 
 def _words(text: str, uri: str, may_be_silent: bool = False) -> Words:
