@@ -15,7 +15,7 @@ from liftgate.sources.patterns import path_pattern
 
 READER_VERSION = 2
 """Raised when the same bytes say something else: what documents said is then read again by the next listing."""
-SIDECAR_SUFFIX = ".access.yaml"
+SIDECAR_SUFFIXES = (".access.yaml", ".access.yml")
 SIDECAR_BYTES = 65_536
 FRONT_MATTER_ENDINGS = (".md", ".markdown")
 
@@ -27,6 +27,8 @@ _LIKE_FRONT_MATTER = re.compile(
     r"""\A\s*(?><!--.*?-->\s*)*(?:---|\+\+\+).*?^[^\S\n]*(?:[-?{,][^\S\n]*)*["']?groups["']?\s*[:=]""",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
+
+_SIDECAR = re.compile(r"\.access\.ya?ml\Z", re.IGNORECASE)
 
 Groups = tuple[str, ...]
 
@@ -53,7 +55,7 @@ class GroupRules:
 
     def is_sidecar(self, uri: str) -> bool:
         """Whether it is a file that only says who may read another."""
-        return "sidecar" in self._order and uri.endswith(SIDECAR_SUFFIX)
+        return "sidecar" in self._order and _SIDECAR.search(uri) is not None
 
     def decided(self, uri: str, of_source: Groups | None) -> Groups | None:
         """The groups, as far as no document has to be opened for them. None: one has to be."""
@@ -78,6 +80,14 @@ class GroupRules:
         if origin == "rules":
             return next((groups for pattern, groups in self._rules if pattern.match(uri)), None)
         return of_source if origin == "source" else None
+
+
+def document_of(uri: str) -> str:
+    """The document of a sidecar, in whatever case its ending is written.
+
+    Example: leave.md.ACCESS.yml -> leave.md; leave.md -> leave.md
+    """
+    return _SIDECAR.sub("", uri)
 
 
 def words_of_sidecar(data: bytes, uri: str) -> Words:

@@ -49,6 +49,29 @@ def test_sidecar_decides_and_is_no_document(kb: Any) -> None:
     assert listed(kb) == {"leave.md": ["board", "hr"], "travel.md": ["staff"]}
 
 
+@pytest.mark.parametrize("ending", [".access.yml", ".ACCESS.yaml", ".Access.YML"])
+def test_ending_of_a_sidecar_may_be_short_and_in_any_case(kb: Any, ending: str) -> None:
+    kb.write(f"leave.md{ending}", "groups: [hr]\n")
+    use(kb, "sidecar")
+    assert listed(kb) == {"leave.md": ["hr"], "travel.md": ["staff"]}
+
+
+def test_two_sidecars_of_a_document_let_nobody_read(kb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    kb.write("leave.md.access.yml", "groups: [hr]\n")
+    kb.write("leave.md.access.yaml", "groups: [everyone]\n")
+    use(kb, "sidecar")
+    assert listed(kb) == {"leave.md": [], "travel.md": ["staff"]}
+    assert "Nobody may read leave.md: Expected one sidecar" in capsys.readouterr().out
+
+
+def test_a_sidecar_of_no_document_is_told(kb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    kb.write("leave.md.access.yaml", "groups: [hr]\n")
+    kb.write("leave.access.yaml", "groups: [hr]\n")
+    use(kb, "sidecar")
+    listed(kb)
+    assert "Sidecars of no listed document: 1, the first leave.access.yaml." in capsys.readouterr().out
+
+
 def test_sidecars_are_found_whatever_is_included(kb: Any) -> None:
     kb.write("leave.md.access.yaml", "groups: [hr]\n")
     kb.ingest(source={"type": "folder", "path": "../documents", "include": ["*.md"]})
