@@ -104,8 +104,14 @@ DELETE FROM quarantine WHERE kb = :kb AND source = :source AND uri = :uri;
 -- Documents set aside, with their reasons.
 SELECT source, uri, kind, reason, run_id, since FROM quarantine WHERE kb = :kb ORDER BY source, uri;
 
--- name: forget_quarantine_of_gone(kb, serial)!
--- A document that is not listed any more needs no quarantine.
+-- name: forget_quarantine_of_gone(kb, serial, collection_id, generation)!
+-- A document that is not listed any more needs no quarantine, nor one that is listed in the indexed version again.
 DELETE FROM quarantine q
- WHERE q.kb = :kb AND NOT EXISTS (
-       SELECT FROM listed_documents l WHERE l.serial = :serial AND (l.source, l.uri) = (q.source, q.uri));
+ WHERE q.kb = :kb AND (
+       NOT EXISTS (
+       SELECT FROM listed_documents l WHERE l.serial = :serial AND (l.source, l.uri) = (q.source, q.uri))
+    OR EXISTS (
+       SELECT FROM listed_documents l
+         JOIN manifest m ON (m.source, m.uri, m.version_hint) = (l.source, l.uri, l.version_hint)
+        WHERE l.serial = :serial AND (l.source, l.uri) = (q.source, q.uri) AND l.version_hint <> q.version_hint
+          AND m.collection_id = :collection_id AND m.added_in <= :generation AND m.removed_in > :generation));

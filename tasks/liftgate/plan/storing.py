@@ -39,7 +39,14 @@ def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> li
     counts: dict[str, Any] = decision.workload.counts()
     with runtime.database.transaction() as connection:
         require_turn(connection, turn)
-        queries().forget_quarantine_of_gone(connection, kb=run.kb, serial=decision.serial)
+        base = decision.base
+        queries().forget_quarantine_of_gone(
+            connection,
+            kb=run.kb,
+            serial=decision.serial,
+            collection_id=base.collection_id if base else None,
+            generation=base.generation if base else None,
+        )
         items: list[dict[str, Any]] = []
         kind, reason = kind_of(runtime, connection, run, decision)
         if kind == "index" or decision.base is None:
