@@ -78,6 +78,9 @@ class FolderReader:
         elif entry.is_symlink():
             kept = entry.stat()
         kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory"}.get(stat.S_IFMT(kept.st_mode), LINK)
+        if kind == "directory" and name != entry.name:
+            print(f"Expected a name in UTF-8, found the folder {name}, whose bytes are not: nothing in it is listed.")
+            kind = LINK
         return FolderEntry(name, kind, _hint(kept), kept.st_size, as_time(kept.st_mtime))
 
     def _leads_on(self, link: os.DirEntry[str]) -> bool:
