@@ -27,15 +27,29 @@ VALUES (:kb, :source, :uri, :version_hint, :reading, :groups, :problem)
    SET version_hint = excluded.version_hint, reading = excluded.reading, groups = excluded.groups,
        problem = excluded.problem;
 
--- name: undecided_documents(kb, serial, reading, suffix, after_source, after_uri, most)
+-- name: sidecar_suffixes(serial)
+-- How the sidecars of a listing end, in the spellings that occur.
+SELECT DISTINCT substring(uri FROM '(?i)\.access\.ya?ml$') AS suffix FROM listed_sidecars WHERE serial = :serial;
+
+-- name: lonely_sidecars(serial)^
+-- How many sidecars are of no listed document, and the first of them.
+SELECT count(*) AS sidecars, min(s.uri) AS first FROM listed_sidecars s
+ WHERE s.serial = :serial AND NOT EXISTS (
+       SELECT FROM listed_documents d WHERE d.serial = s.serial
+          AND (d.source, d.uri) = (s.source, regexp_replace(s.uri, '(?i)\.access\.ya?ml$', '')));
+
+-- name: undecided_documents(kb, serial, reading, suffixes, after_source, after_uri, most)
 -- Undecided documents with what they and their sidecars say; `..._known` is false where nobody could find out.
-SELECT d.source, d.uri, d.source_groups, s.uri IS NOT NULL AS has_sidecar,
+SELECT d.source, d.uri, d.source_groups, s.sidecars,
        beside.uri IS NOT NULL AS sidecar_known, beside.groups AS sidecar_groups, beside.problem AS sidecar_problem,
        own.uri IS NOT NULL AS own_known, own.groups AS own_groups, own.problem AS own_problem
   FROM listed_documents d
-  LEFT JOIN listed_sidecars s ON s.serial = d.serial AND (s.source, s.uri) = (d.source, d.uri || :suffix)
+ CROSS JOIN LATERAL (SELECT count(*) AS sidecars, min(l.uri) AS uri, min(l.version_hint) AS version_hint
+                       FROM unnest(:suffixes::text[]) AS suffix
+                       JOIN listed_sidecars l ON l.serial = d.serial
+                            AND (l.source, l.uri) = (d.source, d.uri || suffix)) s
   LEFT JOIN said_groups beside ON beside.kb = :kb AND beside.reading = :reading
-        AND (beside.source, beside.uri, beside.version_hint) = (s.source, s.uri, s.version_hint)
+        AND (beside.source, beside.uri, beside.version_hint) = (d.source, s.uri, s.version_hint)
   LEFT JOIN said_groups own ON own.kb = :kb AND own.reading = :reading
         AND (own.source, own.uri, own.version_hint) = (d.source, d.uri, d.version_hint)
  WHERE d.serial = :serial AND d.undecided AND (d.source, d.uri) > (:after_source, :after_uri)

@@ -5,6 +5,7 @@
     +-- SourceError                 a source could not be listed or read; worth a retry
     |   +-- DocumentChanged         the document is no longer the one that was listed
     |   +-- KindFaulty              the code of its kind is wrong; retrying cannot help
+    |   +-- PageForbidden           a web server does not give a page to the source's login
     +-- DocumentUnreadable          a parser refused a document; it waits for a new version
     +-- BrakeApplied                a run was stopped before it touched index or manifest
     |   +-- SourceGaveNothing       a source lists documents and gives none of them; no generation was closed
@@ -54,6 +55,10 @@ class DocumentChanged(SourceError):
 
 class KindFaulty(SourceError):
     """The code of a kind of source is wrong. Mend the kind; liftgate.testing.source_contract checks it."""
+
+
+class PageForbidden(SourceError):
+    """A web server does not give a page to the login of its source. Give it the right to, or leave the page out."""
 
 
 class DocumentUnreadable(LiftgateError):

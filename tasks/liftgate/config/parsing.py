@@ -18,4 +18,5 @@ class Parsing(Block):
     allowed_mime_types: tuple[MimeType, ...] = Field(default=ALL_TYPES, min_length=1)
     """Documents of any other type are quarantined, with their type as the reason."""
     max_document_bytes: int = Field(default=20_000_000, ge=1)
-    """A larger document is quarantined: it is more often an export gone wrong than something to read."""
+    """A larger document is quarantined: it is more often an export gone wrong than something to read. A PDF is as
+    large as what its pages unpack to, if that is more."""

@@ -19,11 +19,11 @@ from liftgate.parsing.plain import parse_plain
 PARSER_VERSION = 1
 """Raised by hand when an unchanged document gives other elements. A library's upgrade does not count."""
 
-_PARSERS: dict[str, Callable[[bytes, str], list[Element]]] = {
-    "application/pdf": parse_pdf,
-    "text/markdown": parse_markdown,
-    "text/plain": parse_plain,
-    "text/html": parse_html,
+_PARSERS: dict[str, Callable[[bytes, str, Parsing], list[Element]]] = {
+    "application/pdf": lambda data, uri, config: parse_pdf(data, uri, config.max_document_bytes),
+    "text/markdown": lambda data, uri, _: parse_markdown(data, uri),
+    "text/plain": lambda data, uri, _: parse_plain(data, uri),
+    "text/html": lambda data, uri, _: parse_html(data, uri),
 }
 _SUFFIXES = {".md": "text/markdown", ".markdown": "text/markdown", ".text": "text/plain"}
 
@@ -37,7 +37,7 @@ def parse(data: bytes, uri: str, config: Parsing) -> list[Element]:
     require_size(len(data), uri, config)
     found = _allowed_type(data, uri, config)
     try:
-        elements = _PARSERS[found](data, uri)
+        elements = _PARSERS[found](data, uri, config)
     except DocumentUnreadable:
         raise
     except Exception as error:  # no document may stop a run, whatever a parser makes of it

@@ -22,6 +22,8 @@ _LONGEST_HEADING_WORDS = 14
 _LARGER = 1.1
 _WIDER_GAP = 1.4
 _WIDER_GAP_OF_A_HEADING = 1.8
+_LONGEST_PAGE = 500_000
+"""Characters. A page of a book has some 3,000; what pypdf needs for a page grows with the square of them."""
 
 
 @dataclass
@@ -47,9 +49,46 @@ class _Line:
         return list(texts.values())
 
 
-def parse_pdf(data: bytes, uri: str) -> list[Element]:
-    """Headings, paragraphs, list items and table rows, as far as fonts and places tell them."""
-    pages = _pages(data, uri)
+class _Budget:
+    """What a PDF may still unpack to. A stream counts for each page and each form that shows it.
+
+    pypdf goes on where a form fails, so that what a form has used up has to be checked again after its page.
+    """
+
+    def __init__(self, uri: str, most_bytes: int):
+        self._uri, self._most_bytes = uri, most_bytes
+        self._bytes = self._characters = 0
+
+    def begin_page(self) -> None:
+        self._characters = 0
+
+    def unpack(self, stream: Any) -> None:
+        self._bytes += len(stream.get_data())
+        self.check()
+
+    def show(self, text: str) -> None:
+        self._characters += len(text)
+        self.check()
+
+    def check(self) -> None:
+        if self._bytes > self._most_bytes:
+            raise DocumentUnreadable(
+                f"Expected {self._uri} to unpack to at most {self._most_bytes} bytes, found that it unpacks to more "
+                "than that. Split the document, or raise parsing.max_document_bytes."
+            )
+        if self._characters > _LONGEST_PAGE:
+            raise DocumentUnreadable(
+                f"Expected {self._uri} to have at most {_LONGEST_PAGE} characters on a page, found more. Export it "
+                "with pages that can be read, or as text."
+            )
+
+
+def parse_pdf(data: bytes, uri: str, most_bytes: int) -> list[Element]:
+    """Headings, paragraphs, list items and table rows, as far as fonts and places tell them.
+
+    Raises DocumentUnreadable for what cannot be read, or unpacks to more than so many bytes.
+    """
+    pages = _pages(data, uri, _Budget(uri, most_bytes))
     sizes = Counter[float]()
     for line in (line for page in pages for line in page):
         sizes[line.size] += len(line.text)
@@ -66,7 +105,7 @@ def parse_pdf(data: bytes, uri: str) -> list[Element]:
     return outline.elements
 
 
-def _pages(data: bytes, uri: str) -> list[list[_Line]]:
+def _pages(data: bytes, uri: str, budget: _Budget) -> list[list[_Line]]:
     import pypdf
 
     try:
@@ -75,7 +114,7 @@ def _pages(data: bytes, uri: str) -> list[list[_Line]]:
             raise DocumentUnreadable(
                 f"Expected {uri} to be readable without a password, found an encrypted PDF. Save it without a password."
             )
-        return [_lines(page) for page in reader.pages]
+        return [_lines(page, budget) for page in reader.pages]
     except DocumentUnreadable:
         raise
     except Exception as error:  # pypdf raises nearly anything on a damaged file
@@ -84,10 +123,19 @@ def _pages(data: bytes, uri: str) -> list[list[_Line]]:
         ) from error
 
 
-def _lines(page: PageObject) -> list[_Line]:
+def _lines(page: PageObject, budget: _Budget) -> list[_Line]:
     lines = [_Line()]
+    budget.begin_page()
+    if (contents := page.get_contents()) is not None:
+        budget.unpack(contents)
+    extract_form = page.extract_xform_text
+
+    def form(xform: Any, *args: Any, **kwargs: Any) -> str:
+        budget.unpack(xform)
+        return extract_form(xform, *args, **kwargs)
 
     def visit(text: str, cm: list[float], tm: list[float], font: Any, size: float) -> None:
+        budget.show(text)
         # A broken font gives what is no text: bytes of zero, and halves of characters.
         sound = text.replace("\0", "").encode("utf-8", "replace").decode()
         for number, part in enumerate(sound.split("\n")):
@@ -96,7 +144,9 @@ def _lines(page: PageObject) -> list[_Line]:
             if part.strip():
                 _extend(lines[-1], part, cm, tm, font, size)
 
+    page.extract_xform_text = form  # type: ignore[method-assign]
     page.extract_text(visitor_text=visit)
+    budget.check()
     return [line for line in lines if line.text]
 
 

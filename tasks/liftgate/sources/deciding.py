@@ -14,7 +14,6 @@ from liftgate.runs import Run
 from liftgate.sources.words import (
     FRONT_MATTER_ENDINGS,
     SIDECAR_BYTES,
-    SIDECAR_SUFFIX,
     GroupRules,
     Words,
     reading,
@@ -30,6 +29,7 @@ DOCUMENTS_AT_ONCE = 200
 LONGEST_FAILING_SECONDS = 60.0
 """A source whose failures took longer is asked no further by this listing, since access of all others waits for it."""
 UNKNOWN = Words(problem="What it says of that is not known. The next listing asks again.")
+SEVERAL = Words(problem="Expected one sidecar of it, found several. Keep one.")
 
 
 def decide_undecided(
@@ -47,6 +47,12 @@ def decide_undecided(
     if error is None:
         with runtime.database.transaction() as connection:
             queries().forget_words_of_gone(connection, kb=run.kb, serial=serial)
+            lonely = queries().lonely_sidecars(connection, serial=serial)
+        if lonely["sidecars"]:
+            print(
+                f"Sidecars of no listed document: {lonely['sidecars']}, the first {lonely['first']}. The sidecar of "
+                "leave.md is called leave.md.access.yaml."
+            )
     return error
 
 
@@ -94,7 +100,9 @@ def _words(source: Source, row: dict[str, Any], most_bytes: int) -> Words | None
 
 def _decide(runtime: Runtime, run: Run, serial: int, whole: bool) -> None:
     rules, order = GroupRules(run.config.access), run.config.access.groups_from
-    of = {"kb": run.kb, "reading": reading(run.config.access), "suffix": SIDECAR_SUFFIX}
+    with runtime.database.transaction() as connection:
+        suffixes = [row["suffix"] for row in queries().sidecar_suffixes(connection, serial=serial)]
+    of = {"kb": run.kb, "reading": reading(run.config.access), "suffixes": suffixes}
     for rows in _pages(runtime, "undecided_documents", serial=serial, **of):
         decided, forgotten = [], []
         for row in rows:
@@ -115,10 +123,11 @@ def _decide(runtime: Runtime, run: Run, serial: int, whole: bool) -> None:
 def _said(row: dict[str, Any], whole: bool) -> dict[Origin, Words]:
     """What the sidecar and the document say. That there is no sidecar is known of a whole listing only."""
     beside = Words(row["sidecar_groups"], row["sidecar_problem"]) if row["sidecar_known"] else UNKNOWN
+    beside = SEVERAL if row["sidecars"] > 1 else beside
     none = Words() if whole else UNKNOWN
     speaks = row["uri"].lower().endswith(FRONT_MATTER_ENDINGS)
     own = Words(row["own_groups"], row["own_problem"]) if row["own_known"] else UNKNOWN
-    return {"sidecar": beside if row["has_sidecar"] else none, "front_matter": own if speaks else Words()}
+    return {"sidecar": beside if row["sidecars"] else none, "front_matter": own if speaks else Words()}
 
 
 def _pages(runtime: Runtime, query: str, **parameters: Any) -> Iterator[list[dict[str, Any]]]:

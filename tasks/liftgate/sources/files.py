@@ -75,11 +75,11 @@ class FileSystemReader:
 def as_groups(value: Any, separator: str = ",") -> tuple[str, ...] | None:
     """Groups out of a tag, a metadata value or a column. None where nothing is said, which is not the same as nobody.
 
-    Example: "hr managers, board" -> ("board", "hr managers"); "" -> (); None -> None
+    Example: "hr managers, board" -> ("board", "hr managers"); ["hr", None] -> ("hr",); "" -> (); None -> None
     """
     if value is None:
         return None
-    parts = value.split(separator) if isinstance(value, str) else map(str, value)
+    parts = value.split(separator) if isinstance(value, str) else [str(one) for one in value if one is not None]
     return tuple(sorted({part.strip() for part in parts} - {""}))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from liftgate.database import queries
 from liftgate.runs import Run
-from liftgate.sources.words import SIDECAR_SUFFIX
+from liftgate.sources.words import SIDECAR_SUFFIXES, document_of
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -36,5 +36,6 @@ def carry_over(runtime: Runtime, run: Run, serial: int) -> Mapping[str, Set[str]
 
 
 def _with_sidecars(uri: str) -> Iterable[str]:
-    """A document and the file that says who may read it, whichever of the two is named."""
-    return (uri.removesuffix(SIDECAR_SUFFIX), uri.removesuffix(SIDECAR_SUFFIX) + SIDECAR_SUFFIX)
+    """A document and the files that may say who may read it, whichever of them is named."""
+    document = document_of(uri)
+    return (uri, document, *(document + suffix for suffix in SIDECAR_SUFFIXES))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -41,9 +41,11 @@ def files_below(entries_of: Callable[[str], Iterable[FolderEntry]], folder: str 
 
 
 def as_time(value: Any) -> datetime:
-    """A time in UTC from whatever a store calls one: seconds, ISO text, or a time. Without any, 1970."""
+    """A time in UTC from whatever a store calls one: seconds, ISO text, a time, or a day. Without any, 1970."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
     if isinstance(value, datetime):
         return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
     return datetime.fromtimestamp(float(value or 0), tz=UTC)

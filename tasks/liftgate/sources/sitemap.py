@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from liftgate.errors import DocumentUnreadable, SourceError
+from liftgate.sources.reading import as_time
 from liftgate.sources.web import Web
 
 MOST_BYTES = 50_000_000
@@ -18,7 +19,7 @@ _ROOTS = ("urlset", "sitemapindex")
 
 
 class Page(NamedTuple):
-    """A page of a sitemap. `lastmod` is empty where the sitemap does not say."""
+    """A page of a sitemap. `lastmod` is empty where the sitemap does not say, or says what is no time."""
 
     url: str
     lastmod: str = ""
@@ -89,5 +90,15 @@ def _found(events: Iterator[tuple[str, object]]) -> Iterator[tuple[str, Page]]:
         if kind in ("url", "sitemap"):
             texts = {etree.QName(child).localname: (child.text or "").strip() for child in element.iterchildren("{*}*")}
             if texts.get("loc"):
-                yield kind, Page(texts["loc"], texts.get("lastmod", ""))
+                yield kind, Page(texts["loc"], _time(texts.get("lastmod", "")))
             element.clear()
+
+
+def _time(lastmod: str) -> str:
+    """Example: 2024 -> 2024-01-01; 2024-05 -> 2024-05-01; 2024-05-06T07:08Z -> the same; yesterday -> nothing"""
+    whole = lastmod + {4: "-01-01", 7: "-01"}.get(len(lastmod), "")
+    try:
+        as_time(whole)
+    except (ValueError, OverflowError):
+        return ""
+    return whole

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from liftgate.errors import DocumentUnreadable, SourceError
+from liftgate.errors import DocumentUnreadable, PageForbidden, SourceError
 from liftgate.sources.connections import Connections
 from liftgate.sources.reading import import_for
 
@@ -23,6 +23,7 @@ PAUSES_SECONDS = (0.5, 2.0)
 _BUSY = (429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _GONE = (404, 410)
+_FORBIDDEN = (401, 403)
 _NO_HEAD = (405, 501)
 
 
@@ -47,11 +48,30 @@ def origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
+def _is_address(address: str) -> bool:
+    import httpx
+
+    try:
+        origin(address)
+        httpx.URL(address)
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return True
+
+
+def _joined(address: str, location: str) -> str:
+    """Where a redirect leads; what cannot be joined stays as it is, and is no address."""
+    try:
+        return urljoin(address, location)
+    except ValueError:
+        return location
+
+
 class Web:
     """A client for the pages of one source.
 
     A page that leads elsewhere, around in a circle, or is too large is refused as DocumentUnreadable; a server that
-    answers anything else than the page or that it is gone is a SourceError.
+    answers anything else than the page or that it is gone is a SourceError (PageForbidden, where it refuses the login).
     """
 
     def __init__(self, allowed: Collection[str], max_bytes: int, conn_id: str | None, connections: Connections):
@@ -71,6 +91,10 @@ class Web:
     def _follow(self, method: str, address: str, body: Callable[[Any], bytes]) -> Answer | None:
         at = address
         for _ in range(MOST_REDIRECTS + 1):
+            if not _is_address(at):
+                raise DocumentUnreadable(
+                    f"Expected {address} to be an address, or to lead to one, found {at!r}. Mend what names it."
+                )
             if origin(at) not in self._allowed:
                 raise DocumentUnreadable(
                     f"Expected {address} on {', '.join(sorted(self._allowed))}, found that it leads to {origin(at)}. "
@@ -81,7 +105,7 @@ class Web:
                     return self._follow("GET", at, lambda response: b"")
                 if response.status_code not in _REDIRECTS:
                     return self._answer(address, response, body)
-                at = urljoin(at, response.headers.get("location", ""))
+                at = _joined(at, response.headers.get("location", ""))
         raise DocumentUnreadable(
             f"Expected {address} after at most {MOST_REDIRECTS} redirects, found more: it leads around in a circle. "
             "Mend the server, or leave the page out."
@@ -102,6 +126,11 @@ class Web:
     def _answer(self, address: str, response: Any, body: Callable[[Any], bytes]) -> Answer | None:
         if response.status_code in _GONE:
             return None
+        if response.status_code in _FORBIDDEN:
+            raise PageForbidden(
+                f"Expected {address} with status 200, found {response.status_code}. Check the credentials of the "
+                "source and what they may read, or leave the page out."
+            )
         if response.status_code != 200:
             raise SourceError(
                 f"Expected {address} with status 200, found {response.status_code}. Check the address and the "

@@ -13,15 +13,22 @@ from liftgate.fingerprints import fingerprint
 from liftgate.parsing.decoding import decode
 from liftgate.sources.patterns import path_pattern
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised when the same bytes say something else: what documents said is then read again by the next listing."""
-SIDECAR_SUFFIX = ".access.yaml"
+SIDECAR_SUFFIXES = (".access.yaml", ".access.yml")
 SIDECAR_BYTES = 65_536
 FRONT_MATTER_ENDINGS = (".md", ".markdown")
 
 # Wider than what the parser takes for front matter: what was meant to restrict must not count as silent.
-_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
-_LIKE_FRONT_MATTER = re.compile(r"\A\s*(?:---|\+\+\+).*?^\s*groups\s*[:=]", re.DOTALL | re.MULTILINE | re.IGNORECASE)
+_FRONT_MATTER = re.compile(
+    r"\A\s*(?P<comments>(?><!--.*?-->\s*)*)---[ \t]*\n(?P<block>.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE
+)
+_LIKE_FRONT_MATTER = re.compile(
+    r"""\A\s*(?><!--.*?-->\s*)*(?:---|\+\+\+).*?^[^\S\n]*(?:[-?{,][^\S\n]*)*["']?groups["']?\s*[:=]""",
+    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+)
+
+_SIDECAR = re.compile(r"\.access\.ya?ml\Z", re.IGNORECASE)
 
 Groups = tuple[str, ...]
 
@@ -48,7 +55,7 @@ class GroupRules:
 
     def is_sidecar(self, uri: str) -> bool:
         """Whether it is a file that only says who may read another."""
-        return "sidecar" in self._order and uri.endswith(SIDECAR_SUFFIX)
+        return "sidecar" in self._order and _SIDECAR.search(uri) is not None
 
     def decided(self, uri: str, of_source: Groups | None) -> Groups | None:
         """The groups, as far as no document has to be opened for them. None: one has to be."""
@@ -75,6 +82,14 @@ class GroupRules:
         return of_source if origin == "source" else None
 
 
+def document_of(uri: str) -> str:
+    """The document of a sidecar, in whatever case its ending is written.
+
+    Example: leave.md.ACCESS.yml -> leave.md; leave.md -> leave.md
+    """
+    return _SIDECAR.sub("", uri)
+
+
 def words_of_sidecar(data: bytes, uri: str) -> Words:
     """Example: b"groups: [hr, board]" -> groups ("board", "hr")"""
     try:
@@ -90,11 +105,15 @@ def words_of_document(data: bytes, uri: str) -> Words:
     except DocumentUnreadable as error:
         return Words(problem=str(error))
     found = _FRONT_MATTER.match(text)
-    if found:
-        return _words(found.group(1), uri, may_be_silent=True)
+    said = _words(found["block"], uri, may_be_silent=True) if found else Words()
+    if found and (said == Words() or not found["comments"]):
+        return said
     if _LIKE_FRONT_MATTER.match(text):
-        return Words(problem=f"Expected `groups` of {uri} in YAML between two lines of dashes, found no such lines.")
-    return Words()
+        return Words(
+            problem=f"Expected `groups` of {uri} in YAML between two lines of dashes at its beginning, found no such "
+            "lines there."
+        )
+    return said
 
 
 def _words(text: str, uri: str, may_be_silent: bool = False) -> Words:

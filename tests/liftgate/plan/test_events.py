@@ -94,10 +94,11 @@ def test_access_of_what_is_not_looked_at_stays_as_the_newest_listing_found_it(to
     assert told.groups("travel.md") == [["board"]]
 
 
-def test_named_document_is_looked_at_with_what_says_who_may_read_it(told: SmallKnowledgeBase) -> None:
+@pytest.mark.parametrize("ending", [".access.yaml", ".ACCESS.yml"])
+def test_named_document_is_looked_at_with_what_says_who_may_read_it(told: SmallKnowledgeBase, ending: str) -> None:
     told.write_settings(access={"groups_from": ["sidecar"], "default_groups": ["staff"]})
     told.index()
-    told.write("leave.md.access.yaml", "groups: [board]")
+    told.write(f"leave.md{ending}", "groups: [board]")
     told.write("travel.md.access.yaml", "groups: [board]")
-    event(told, "leave.md.access.yaml")
+    event(told, f"leave.md{ending}")
     assert (told.groups("leave.md"), told.groups("travel.md")) == ([["board"]], [["staff"]])

@@ -130,8 +130,10 @@ def test_a_server_that_refuses_or_fails_is_an_error_and_no_removal(kb: Any, web:
     kb.index()
     assert {row["uri"] for row in kb.chunks()} == {f"{web.url}/leave.md", f"{web.url}/pay.md"}
     web.special["/pay.md"] = lambda handler: send(handler, status)
-    stops_and_removes_nothing(kb, f"broke off: Expected {web.url}/pay.md with status 200, found {status}")
-    web.special["/sitemap.xml"] = web.special.pop("/pay.md")
+    if status in (401, 403):  # of one page that says nothing yet
+        web.special["/leave.md"] = web.special["/pay.md"]
+    stops_and_removes_nothing(kb, f"broke off: .*Expected {web.url}/.*.md with status 200, found {status}")
+    web.special = {"/sitemap.xml": web.special["/pay.md"]}
     stops_and_removes_nothing(kb, f"sitemap.xml with status 200, found {status}")
 
 

@@ -113,6 +113,18 @@ def test_folders_that_link_to_each_other_are_followed_once(tmp_path: Path) -> No
     assert found == dict.fromkeys(files, False) | {"a/see_b/see_a": True, "b/see_a/see_b": True}
 
 
+def test_links_between_folders_list_each_file_once_for_every_folder(tmp_path: Path) -> None:
+    names = "abcdefg"
+    for one in names:
+        write(tmp_path / one / "text.md", "text")
+        for other in set(names) - {one}:
+            (tmp_path / one / f"see_{other}").symlink_to(f"../{other}")
+    (tmp_path / "a" / "alias.md").symlink_to("../b/text.md")
+    found = [listed.uri for listed in folder(tmp_path).list() if listed.version_hint != LINK]
+    assert len(found) == len(set(found)) == len(names) ** 2 + len(names)
+    assert {"a/alias.md", "b/see_a/alias.md"} <= set(found)
+
+
 def test_empty_folder_lists_nothing(tmp_path: Path) -> None:
     assert list(folder(tmp_path).list()) == []
 

@@ -14,7 +14,6 @@ from liftgate.errors import BrakeApplied, ConfigurationError, SourceError
 from liftgate.sources import deciding
 from liftgate.sources.changes import look, seen_by_runs
 from liftgate.sources.kinds.folder import FolderReader
-from liftgate.sources.words import Words, words_of_document, words_of_sidecar
 
 
 def front(groups: str) -> str:
@@ -48,6 +47,29 @@ def test_sidecar_decides_and_is_no_document(kb: Any) -> None:
     kb.write("leave.md.access.yaml", "groups: [hr, board, hr]\n")
     use(kb, "sidecar")
     assert listed(kb) == {"leave.md": ["board", "hr"], "travel.md": ["staff"]}
+
+
+@pytest.mark.parametrize("ending", [".access.yml", ".ACCESS.yaml", ".Access.YML"])
+def test_ending_of_a_sidecar_may_be_short_and_in_any_case(kb: Any, ending: str) -> None:
+    kb.write(f"leave.md{ending}", "groups: [hr]\n")
+    use(kb, "sidecar")
+    assert listed(kb) == {"leave.md": ["hr"], "travel.md": ["staff"]}
+
+
+def test_two_sidecars_of_a_document_let_nobody_read(kb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    kb.write("leave.md.access.yml", "groups: [hr]\n")
+    kb.write("leave.md.access.yaml", "groups: [everyone]\n")
+    use(kb, "sidecar")
+    assert listed(kb) == {"leave.md": [], "travel.md": ["staff"]}
+    assert "Nobody may read leave.md: Expected one sidecar" in capsys.readouterr().out
+
+
+def test_a_sidecar_of_no_document_is_told(kb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    kb.write("leave.md.access.yaml", "groups: [hr]\n")
+    kb.write("leave.access.yaml", "groups: [hr]\n")
+    use(kb, "sidecar")
+    listed(kb)
+    assert "Sidecars of no listed document: 1, the first leave.access.yaml." in capsys.readouterr().out
 
 
 def test_sidecars_are_found_whatever_is_included(kb: Any) -> None:
@@ -92,7 +114,9 @@ CLOSED, UNCLOSED = "---\n%s\n---\n# Leave", "---\ntitle: a\n%s\n# Leave"
         *(front(groups) for groups in ("hr", "[", "{a: b}")),
         *(CLOSED % said for said in ("Groups: [hr]", "'groups ': [hr]", "groups [hr]", "- groups: [hr]")),
         *(UNCLOSED % said for said in ("groups: [everyone]", " groups: [hr]", "groups : [hr]", "GROUPS: [hr]")),
+        *(UNCLOSED % said for said in ('"groups": [hr]', "'groups': [hr]", "{groups: [hr]}", "? groups\n: [hr]")),
         "+++\ngroups = ['hr']\n+++\n# Leave",
+        "<!-- a -->\n<!-- b -->\n" + CLOSED % "groups: [hr]",
         "----\ngroups: [hr]\n----\n# Leave",
     ],
 )
@@ -102,38 +126,12 @@ def test_a_broken_front_matter_lets_nobody_read(kb: Any, document: str) -> None:
     assert listed(kb) == {"leave.md": [], "travel.md": ["everyone"]}
 
 
-@pytest.mark.parametrize(
-    "said", ["groups: s3cret", "groups: [\n  s3cret: {", "s3cret", "a: s3cret: b", "? [s3cret]\n: a"]
-)
-def test_what_is_broken_is_told_without_its_text(said: str) -> None:
-    problem = words_of_document(f"---\n{said}\n---\n# Leave".encode(), "leave.md").problem
-    assert problem
-    assert "s3cret" not in problem
-
-
-@pytest.mark.parametrize("begin", ["--- \n", "\n---\n", "\ufeff---\r\n", "---\t\n", "---\n\n"])
-def test_front_matter_speaks_however_its_lines_of_dashes_are_written(begin: str) -> None:
-    assert words_of_document(f"{begin}groups: [hr]\n--- \n# Leave".encode(), "leave.md") == Words(("hr",))
-
-
-@pytest.mark.parametrize("document", ["", "# Our groups: all\n", "---\n---\n# Leave", "---\n\n---\n", "---\n\n# Leave"])
-def test_a_document_without_groups_says_nothing(document: str) -> None:
-    assert words_of_document(document.encode(), "leave.md") == Words()
-
-
 def test_front_matter_may_say_nobody_and_may_say_nothing(kb: Any) -> None:
     kb.write("leave.md", front("[]"))
     kb.write("travel.md", "---\ntitle: Travel\n---\n# Travel\n")
     kb.write("notes.txt", front("[everyone]"))
     use(kb, "front_matter")
     assert listed(kb) == {"leave.md": [], "travel.md": ["staff"], "notes.txt": ["staff"]}
-
-
-def test_a_yaml_bomb_says_nothing_that_anybody_could_read() -> None:
-    bomb = "a: &a [x, x]\n" + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in zip("abcdefgh", "bcdefghi", strict=True))
-    assert words_of_sidecar(f"{bomb}groups: *i\n".encode(), "bomb").problem
-    assert words_of_document(b"---\n" + b"[" * 50_000 + b"\ngroups: x\n---\n", "deep.md").problem
-    assert words_of_sidecar(b"groups: [hr]", "a") == Words(("hr",))
 
 
 def test_each_version_is_asked_once(kb: Any, opened: list[str]) -> None:

@@ -31,7 +31,11 @@ class Folder(SourceBlock):
 
 
 class FolderReader:
-    """Files of a folder. Links are followed as long as they stay in it and lead not back to where they are."""
+    """Files of a folder. Links are followed as long as they stay in it and lead not back to where they are.
+
+    A folder that was reached by a link has its own links to files followed, and none to folders: what links between
+    n folders would list grows like n!, and each of them is listed at its own place in any case.
+    """
 
     def __init__(self, path: str):
         self._root = Path(path).resolve()
@@ -67,20 +71,29 @@ class FolderReader:
         name = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
         kept = entry.stat(follow_symlinks=False)
         if entry.is_symlink() and not self._leads_on(entry):
-            print(f"{entry.path} is a link that leads out of the source, nowhere, or in a circle: it is not followed.")
+            print(
+                f"{entry.path} is a link that leads out of the source, nowhere, in a circle, or on from a linked "
+                "folder: it is not followed."
+            )
         elif entry.is_symlink():
             kept = entry.stat()
         kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory"}.get(stat.S_IFMT(kept.st_mode), LINK)
+        if kind == "directory" and name != entry.name:
+            print(f"Expected a name in UTF-8, found the folder {name}, whose bytes are not: nothing in it is listed.")
+            kind = LINK
         return FolderEntry(name, kind, _hint(kept), kept.st_size, as_time(kept.st_mtime))
 
     def _leads_on(self, link: os.DirEntry[str]) -> bool:
-        """Whether it leads into the source, and to none of the folders through which the path of the link came."""
+        """Whether it leads into the source, to no folder that holds it, and not from a linked folder to the next."""
         try:
             target = Path(link.path).resolve(strict=True)
         except (OSError, RuntimeError):  # what is gone, or a circle
             return False
-        above = [folder for folder in Path(link.path).parents if folder.is_relative_to(self._root)]
-        return target.is_relative_to(self._root) and not any(one.resolve().is_relative_to(target) for one in above)
+        if not target.is_relative_to(self._root):
+            return False
+        folder = Path(link.path).parent
+        reached = folder.resolve()
+        return not reached.is_relative_to(target) and (folder == reached or not target.is_dir())
 
 
 def _hint(found: os.stat_result) -> str:

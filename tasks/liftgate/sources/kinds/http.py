@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from liftgate.config.addresses import Address
 from liftgate.config.sources import SourceBlock
-from liftgate.errors import DocumentUnreadable
+from liftgate.errors import DocumentUnreadable, PageForbidden, SourceError
 from liftgate.sources.connections import Connections
 from liftgate.sources.identity import Listed
 from liftgate.sources.reading import as_time, gone, require_same
@@ -60,6 +60,7 @@ class HttpReader:
     def __init__(self, block: Http, connections: Connections):
         self._block = block
         self._connections = connections
+        self._forbidden: PageForbidden | None = None
 
     @cached_property
     def _first(self) -> list[str]:
@@ -74,16 +75,30 @@ class HttpReader:
         return Web(allowed, self._block.max_bytes, self._block.conn_id, self._connections)
 
     def list(self) -> Iterator[Listed]:
-        """Every page, asked for its version without its content where the server can tell one."""
+        """Every page, asked for its version without its content where the server can tell one.
+
+        Raises SourceError where the server gives none of them to the login of the source: that is not the pages' fault.
+        """
         found = self._addresses()
+        self._forbidden, gives = None, False
         with ThreadPoolExecutor(AT_ONCE) as pool:
             while some := list(islice(found, AT_ONCE * 8)):
-                yield from (listed for listed in pool.map(self._listed, some) if listed)
+                for listed in pool.map(self._listed, some):
+                    if listed:
+                        gives = gives or not listed.version_hint.startswith("refused:")
+                        yield listed
+        if self._forbidden and not gives:
+            raise SourceError(f"Expected pages from the server, found that it refuses all of them: {self._forbidden}")
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The page's bytes, if it still has the listed version."""
         kind, _, listed = version_hint.partition(":")
-        answer = self._web.get(uri)
+        try:
+            answer = self._web.get(uri)
+        except PageForbidden as error:
+            if kind == "refused":  # so it was listed already, among others that the server gives
+                raise DocumentUnreadable(str(error)) from error
+            raise
         if answer is None:
             raise gone(uri)
         if kind != "lastmod":  # that is the sitemap's word, which the page itself does not give
@@ -106,7 +121,9 @@ class HttpReader:
             if not hint:  # the server tells nothing: only the content can say whether it changed
                 answer = self._web.get(address.url)
                 hint = answer.digest if answer else ""
-        except DocumentUnreadable as refused:
+        except (DocumentUnreadable, PageForbidden) as refused:
+            if isinstance(refused, PageForbidden):
+                self._forbidden = refused
             return Listed(address.url, f"refused:{refused}", 0, changed)
         return Listed(address.url, hint, answer.size, answer.modified or changed) if answer else None
 

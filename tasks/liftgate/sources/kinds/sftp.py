@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from typing import Any
@@ -44,10 +45,10 @@ class SftpReader:
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The file's bytes, if it has the listed time and size before and after."""
-        path = f"{self._block.path}/{uri}"
+        path = _path(f"{self._block.path}/{uri}")
         return read_unchanged(uri, version_hint, lambda: _hint(self._files.stat(path)), lambda: self._read(path))
 
-    def _read(self, path: str) -> bytes:
+    def _read(self, path: bytes) -> bytes:
         with self._files.open(path, "rb") as file:
             size = file.stat().st_size
             file.prefetch(size)
@@ -55,7 +56,8 @@ class SftpReader:
         return data
 
     def _entries(self, folder: str) -> Iterator[FolderEntry]:
-        for found in self._files.listdir_iter(f"{self._block.path}/{folder}" if folder else self._block.path):
+        path = f"{self._block.path}/{folder}" if folder else self._block.path
+        for found in self._files.listdir_attr(_path(path)):
             kind = {stat.S_IFREG: "file", stat.S_IFDIR: "directory"}.get(stat.S_IFMT(found.st_mode), LINK)
             if found.filename not in (".", ".."):
                 yield FolderEntry(found.filename, kind, _hint(found), found.st_size or 0, as_time(found.st_mtime))
@@ -77,7 +79,7 @@ class SftpReader:
                 if "not found in known_hosts" in str(error):
                     raise ConfigurationError(_unknown_host(found)) from error
                 raise
-            self._opened = self._client.open_sftp()
+            self._opened = _with_any_names(self._client.open_sftp())
         return self._opened
 
     def _know(self, paramiko: Any, found: Connection) -> None:
@@ -98,6 +100,24 @@ class SftpReader:
                 f"Expected `host_key` of the connection {self._block.conn_id} to be a type and a key, as in "
                 f"known_hosts, found something else. Run: ssh-keyscan {found.host}"
             ) from error
+
+
+def _with_any_names(files: Any) -> Any:
+    """Names need not be text: paramiko gives up a folder for one that is none. Here its bytes are spelt out."""
+    ask = files._request
+
+    def request(*arguments: Any) -> Any:
+        kind, answer = ask(*arguments)
+        answer.get_text = lambda: answer.get_string().decode("utf-8", "backslashreplace")
+        return kind, answer
+
+    files._request = request
+    return files
+
+
+def _path(path: str) -> bytes:
+    """The path as the server has it, with the bytes that were spelt out."""
+    return re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), path.encode())
 
 
 def _hint(found: Any) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from pydantic import Field
 
 from liftgate.config.sources import SourceBlock
-from liftgate.errors import ConfigurationError
+from liftgate.errors import ConfigurationError, SourceError
 from liftgate.sources.connections import Connections
 from liftgate.sources.files import as_groups
 from liftgate.sources.identity import Listed
@@ -17,6 +17,10 @@ from liftgate.sources.reading import as_time, gone, require_same
 REQUIRED = {"id", "body", "version"}
 OPTIONAL = ("updated_at", "groups")
 ROWS_AT_ONCE = 1000
+_TIMES = ("date", "timestamp", "timestamptz")
+# Python has no time outside of these years, nor `infinity`: such a row counts as one without a time.
+_TIME = "CASE WHEN d.updated_at BETWEEN '0001-01-02' AND '9999-12-30' THEN d.updated_at END AS updated_at"
+_OF_TIMES = ("date", "timestamp", "timestamptz")
 
 
 class Sql(SourceBlock):
@@ -60,19 +64,35 @@ class SqlReader:
                 cursor.itersize = ROWS_AT_ONCE
                 cursor.execute(statement, {**self._block.parameters, **more})
                 for row in cursor:
-                    yield _listed(row)
+                    yield self._listed(row)
 
     def _columns(self, connection: Any) -> tuple[str, ...]:
         """What to ask for: everything but the body. Raises ConfigurationError where a column is missing."""
         found = connection.execute(f"SELECT * FROM ({self._query}) AS d LIMIT 0", self._block.parameters).description
-        names = {column.name for column in found}
-        if missing := sorted(REQUIRED - names):
+        names = {column.name: column.type_display.partition("(")[0] for column in found}
+        if missing := sorted(REQUIRED - set(names)):
             raise ConfigurationError(
                 f"Expected the columns {', '.join(sorted(REQUIRED))} in the query of source {self._block.name}, found "
                 f"no {', '.join(missing)}. Name them by AS."
             )
-        optional = (f"d.{name}" for name in OPTIONAL if name in names)
+        optional = [f"d.{name}" for name in OPTIONAL if name in names]
+        if names.get("updated_at") in _TIMES:
+            optional[0] = _TIME
         return ("d.id", "d.version", "octet_length(d.body) AS size_bytes", *optional)
+
+    def _listed(self, row: dict[str, Any]) -> Listed:
+        changed = self._value(row, "updated_at", as_time, "a time, a day, ISO text or seconds")
+        groups = self._value(row, "groups", as_groups, "text with commas, or an array of texts")
+        return Listed(str(row["id"]), str(row["version"]), row["size_bytes"] or 0, changed, groups)
+
+    def _value(self, row: dict[str, Any], column: str, read: Callable[[Any], Any], expected: str) -> Any:
+        try:
+            return read(row.get(column))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SourceError(
+                f"Expected the column {column} of source {self._block.name} to be {expected}, found "
+                f"{row[column]!r:.100} in row {row['id']}. Correct the query."
+            ) from error
 
     def read(self, uri: str, version_hint: str) -> bytes:
         """The body of the row, if it has that version."""
@@ -99,8 +119,3 @@ class SqlReader:
         connection = psycopg.connect(**given, row_factory=dict_row)
         connection.read_only = True
         return connection
-
-
-def _listed(row: dict[str, Any]) -> Listed:
-    changed, groups = as_time(row.get("updated_at")), as_groups(row.get("groups"))
-    return Listed(str(row["id"]), str(row["version"]), row["size_bytes"] or 0, changed, groups)
