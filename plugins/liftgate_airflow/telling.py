@@ -94,15 +94,16 @@ def after_a_person(context: Context, key: str, kb: str) -> None:
 
 @_never_fails
 def on_brake(context: Context) -> None:
-    """That a brake stopped the run; any other failure is for Airflow to tell."""
+    """That a brake stopped the run, and how long live has been behind; any other failure is for Airflow to tell."""
     from liftgate.errors import BrakeApplied
     from liftgate.news import news_of_brake
     from liftgate_airflow.step import run_key
 
     error = context.get("exception")
     if isinstance(error, BrakeApplied):
-        _, run = _run(run_key(context))
+        runtime, run = _run(run_key(context))
         tell(context, run, news_of_brake(run, str(error)))
+        _measure(runtime, run)
 
 
 def tell(context: Context, run: Run, news: Iterable[News]) -> None:

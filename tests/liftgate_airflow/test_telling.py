@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,14 +76,20 @@ def test_what_a_person_did_at_the_command_line_is_told_by_the_next_run_once(
     assert (body["run"], body["text"]) == ("cli:ada:1", "Promotions of small go on\nBy ada: the quarter has ended.")
 
 
-def test_brake_is_told_and_any_other_failure_is_not(run: Run, receiver: Receiver) -> None:
+def of_task(task: str) -> Any:
+    """What Airflow tells a callback of a task of the run."""
+
     class Instance:
-        task_id = "plan_changes"
+        task_id = task
 
     class DagRun:
         dag_id, run_id = "kb_small", "1"
 
-    context: Any = {"ti": Instance(), "dag_run": DagRun()}
+    return {"ti": Instance(), "dag_run": DagRun()}
+
+
+def test_brake_is_told_and_any_other_failure_is_not(run: Run, receiver: Receiver) -> None:
+    context = of_task("plan_changes")
     telling.on_brake({**context, "exception": SourceError("no answer")})
     assert receiver.taken == []
     telling.on_brake({**context, "exception": BrakeApplied("Expected at most 1 documents to open, found 9.")})
@@ -195,10 +201,10 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsD]:
     stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
 
 
-def figures_sent(run: Run, metrics: StatsD) -> list[str]:
+def figures_sent(metrics: StatsD, tell: Callable[..., None], *given: Any) -> list[str]:
     """What arrives, once a task has told its figures as Airflow's task runner sets it up."""
     stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
-    telling.after_nothing_to_do({}, run.run_id)  # type: ignore[typeddict-item]
+    tell(*given)
     stats.incr("last")
     while not any("last" in line for line in metrics.lines):
         time.sleep(0.01)
@@ -208,7 +214,7 @@ def figures_sent(run: Run, metrics: StatsD) -> list[str]:
 def test_figures_of_each_knowledge_base_have_names_of_their_own_where_statsd_knows_no_tags(
     run: Run, metrics: StatsD
 ) -> None:
-    sent = figures_sent(run, metrics)
+    sent = figures_sent(metrics, telling.after_nothing_to_do, {}, run.run_id)
     assert [line for line in sent if ".small" in line] == [
         "liftgate.documents_opened.small:0|c",
         "liftgate.chunks_embedded.small:0|c",
@@ -220,9 +226,14 @@ def test_figures_of_each_knowledge_base_have_names_of_their_own_where_statsd_kno
 def test_figures_have_tags_where_statsd_knows_them(run: Run, metrics: StatsD, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", "True")
     monkeypatch.setenv("AIRFLOW__METRICS__LEGACY_NAMES_ON", "False")
-    assert figures_sent(run, metrics) == [
+    assert figures_sent(metrics, telling.after_nothing_to_do, {}, run.run_id) == [
         "liftgate.documents_opened,knowledge_base=small:0|c",
         "liftgate.chunks_embedded,knowledge_base=small:0|c",
         "liftgate.documents_quarantined,knowledge_base=small:0|g",
         "liftgate.seconds_behind,knowledge_base=small:0.0|g",
     ]
+
+
+def test_figures_are_told_of_a_run_that_a_brake_stopped_too(run: Run, metrics: StatsD) -> None:
+    sent = figures_sent(metrics, telling.on_brake, {**of_task("plan_changes"), "exception": BrakeApplied("too many")})
+    assert "liftgate.seconds_behind.small:0.0|g" in sent
