@@ -116,13 +116,14 @@ def tell(context: Context, run: Run, news: Iterable[News]) -> None:
 
 
 def require_notifiers(config: KnowledgeBase) -> None:
-    """Raise ConfigurationError unless every notifier that the configuration names is there, with its connection."""
+    """Raise ConfigurationError unless every notifier that the configuration names is there, with what it needs."""
     from liftgate_airflow.connection import source_connection
 
     for rule in config.notify:
-        notifier(rule)
+        made = notifier(rule)
         if rule.conn_id:
             source_connection(rule.conn_id)
+        _require_sender(rule, made)
 
 
 def notifier(rule: Notify) -> BaseNotifier:
@@ -144,6 +145,21 @@ def notifier(rule: Notify) -> BaseNotifier:
     return made
 
 
+def _require_sender(rule: Notify, made: Any) -> None:
+    """Raise ConfigurationError where an e-mail would be from nobody: that is refused only when there is one to send."""
+    from liftgate.errors import ConfigurationError
+
+    if (
+        rule.using == "email"
+        and not made.from_email
+        and not made.hook.get_connection(made.smtp_conn_id).extra_dejson.get("from_email")
+    ):
+        raise ConfigurationError(
+            f"Expected `from_email` in the extras of the Airflow connection {made.smtp_conn_id}, or in `options` of "
+            "`notify`, found neither. Without a sender no e-mail goes out: add it."
+        )
+
+
 @_never_fails
 def _send(rule: Notify, context: Any) -> None:
     """Tell. What others write into their errors is not repeated: often that is the address, which is a secret."""
@@ -153,6 +169,7 @@ def _send(rule: Notify, context: Any) -> None:
 
     made = notifier(rule)
     try:
+        _require_sender(rule, made)
         made.render_template_fields(context)
         made.notify(context)  # calling `made` itself would do the same, and log the message of an error
     except (LiftgateError, AirflowNotFoundException):

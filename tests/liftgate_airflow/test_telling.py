@@ -14,6 +14,7 @@ import pytest
 from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
 from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+from mail_server import taking_mail
 from small_configuration import write_small
 from statsd_server import StatsD, listening
 from webhooks import Receiver, receiving
@@ -153,6 +154,45 @@ def test_notifiers_of_airflow_are_named_with_their_connection_and_options() -> N
         telling.notifier(Notify(when=("stale",), using="email"))
 
 
+def with_rule(run: Run, rule: Notify) -> Run:
+    """The run with one way of telling."""
+    config = run.config.model_copy(update={"notify": (rule,)})
+    return replace(run, frozen=run.frozen.model_copy(update={"knowledge_base": config}))
+
+
+MAIL = Notify(when=("stale", "quarantined", "held"), using="email", conn_id="mail", options={"to": "team@example.com"})
+"""A rule as README.md has it."""
+
+
+def test_email_goes_out_from_the_sender_of_its_connection(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with taking_mail() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_MAIL", server.connection(from_email="liftgate@example.com"))
+        asked = with_rule(run, MAIL)
+        telling.require_notifiers(asked.config)
+        telling.tell({}, asked, [replace(NEWS, text="<b>é</b>\nof hr/leave.md")])  # type: ignore[typeddict-item]
+    ((sender, readers, message),) = server.taken
+    assert (sender.split()[0], readers) == ("FROM:<liftgate@example.com>", ["TO:<team@example.com>"])
+    assert message["Subject"] == NEWS.title
+    body = message.get_body()
+    assert body is not None
+    assert "<pre>&lt;b&gt;é&lt;/b&gt;\nof hr/leave.md</pre>" in body.get_content()
+
+
+def test_email_without_a_sender_is_told_before_there_is_one_to_send(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with taking_mail() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_MAIL", server.connection())
+        asked = with_rule(run, MAIL)
+        with pytest.raises(ConfigurationError, match="Expected `from_email` in the extras of .* connection mail"):
+            telling.require_notifiers(asked.config)
+        telling.tell({}, asked, [NEWS])  # type: ignore[typeddict-item]
+    assert server.taken == []
+    assert "Expected `from_email` in the extras" in capsys.readouterr().out
+    own = MAIL.model_copy(update={"options": {**MAIL.options, "from_email": "liftgate@example.com"}})
+    telling.require_notifiers(with_rule(run, own).config)
+
+
 def slack(receiver: Receiver, using: str) -> tuple[Notify, dict[str, str]]:
     """A rule as README.md has it, and the connection to a webhook of Slack's."""
     address, when = f"http://127.0.0.1:{receiver.server_port}/services/T1/B2/x", ("held",)
@@ -168,9 +208,7 @@ def test_slack_gets_the_text_alone_as_its_incoming_webhooks_take_it(
 ) -> None:
     rule, connection = slack(receiver, using)
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps(connection))
-    config = run.config.model_copy(update={"notify": (rule,)})
-    frozen = run.frozen.model_copy(update={"knowledge_base": config})
-    telling.tell({}, replace(run, frozen=frozen), [NEWS])  # type: ignore[typeddict-item]
+    telling.tell({}, with_rule(run, rule), [NEWS])  # type: ignore[typeddict-item]
     ((path, _, body),) = receiver.taken
     assert (path, body) == ("/services/T1/B2/x", {"text": f"{NEWS.title}\n{NEWS.text}"})
 
