@@ -148,12 +148,11 @@ def notifier(rule: Notify) -> BaseNotifier:
 def _require_sender(rule: Notify, made: Any) -> None:
     """Raise ConfigurationError where an e-mail would be from nobody: that is refused only when there is one to send."""
     from liftgate.errors import ConfigurationError
+    from liftgate_airflow.connection import source_connection
 
-    if (
-        rule.using == "email"
-        and not made.from_email
-        and not made.hook.get_connection(made.smtp_conn_id).extra_dejson.get("from_email")
-    ):
+    if rule.using != "email" or made.from_email:
+        return
+    if not source_connection(made.smtp_conn_id).extra.get("from_email"):
         raise ConfigurationError(
             f"Expected `from_email` in the extras of the Airflow connection {made.smtp_conn_id}, or in `options` of "
             "`notify`, found neither. Without a sender no e-mail goes out: add it."

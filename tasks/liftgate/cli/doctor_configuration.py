@@ -175,7 +175,8 @@ def _pools(config: KnowledgeBase) -> str:
     """Which ones, and who tells whether they are there: no task and no plain process can look one up."""
     return (
         f"{', '.join(sorted(config.own_pools))}, not looked up. `airflow pools list` says whether they are there, and "
-        "so does the task take_a_slot of the DAG housekeeping: tasks of a pool that is missing stay scheduled."
+        "so do Liftgate's page in Airflow and the task take_a_slot of the DAG housekeeping: tasks of a pool that is "
+        "missing stay scheduled."
     )
 
 
