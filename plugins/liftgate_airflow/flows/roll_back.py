@@ -38,8 +38,8 @@ def roll_back(kb: str, models_pool: str) -> DAG:
         "kind": Param(
             "operational",
             title="Kind",
-            description="After drill and operational the old verdict stands; after quality and legal, going forward takes "
-            "new evidence, or a person who overrides.",
+            description="After drill and operational the old verdict stands; after quality and legal, going forward "
+            "takes new evidence, or a person who overrides.",
             type="string",
             enum=["drill", "operational", "quality", "legal"],
         ),
