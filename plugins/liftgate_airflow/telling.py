@@ -94,7 +94,7 @@ def after_a_person(context: Context, key: str, kb: str) -> None:
 
 @_never_fails
 def on_brake(context: Context) -> None:
-    """That a brake stopped the run; any other failure is for Airflow to tell.
+    """That a brake stopped the run, and how long live has been behind; any other failure is for Airflow to tell.
 
     Where a source gave nothing, documents of all sources were set aside, and no closing tells of them.
     """
@@ -108,6 +108,7 @@ def on_brake(context: Context) -> None:
         tell(context, run, news_of_brake(run, str(error)))
         if isinstance(error, SourceGaveNothing):
             tell(context, run, news_of_quarantine(runtime, run))
+        _measure(runtime, run)
 
 
 def tell(context: Context, run: Run, news: Iterable[News]) -> None:
@@ -120,13 +121,14 @@ def tell(context: Context, run: Run, news: Iterable[News]) -> None:
 
 
 def require_notifiers(config: KnowledgeBase) -> None:
-    """Raise ConfigurationError unless every notifier that the configuration names is there, with its connection."""
+    """Raise ConfigurationError unless every notifier that the configuration names is there, with what it needs."""
     from liftgate_airflow.connection import source_connection
 
     for rule in config.notify:
-        notifier(rule)
+        made = notifier(rule)
         if rule.conn_id:
             source_connection(rule.conn_id)
+        _require_sender(rule, made)
 
 
 def notifier(rule: Notify) -> BaseNotifier:
@@ -148,6 +150,20 @@ def notifier(rule: Notify) -> BaseNotifier:
     return made
 
 
+def _require_sender(rule: Notify, made: Any) -> None:
+    """Raise ConfigurationError where an e-mail would be from nobody: that is refused only when there is one to send."""
+    from liftgate.errors import ConfigurationError
+    from liftgate_airflow.connection import source_connection
+
+    if rule.using != "email" or made.from_email:
+        return
+    if not source_connection(made.smtp_conn_id).extra.get("from_email"):
+        raise ConfigurationError(
+            f"Expected `from_email` in the extras of the Airflow connection {made.smtp_conn_id}, or in `options` of "
+            "`notify`, found neither. Without a sender no e-mail goes out: add it."
+        )
+
+
 @_never_fails
 def _send(rule: Notify, context: Any) -> None:
     """Tell. What others write into their errors is not repeated: often that is the address, which is a secret."""
@@ -157,6 +173,7 @@ def _send(rule: Notify, context: Any) -> None:
 
     made = notifier(rule)
     try:
+        _require_sender(rule, made)
         made.render_template_fields(context)
         made.notify(context)  # calling `made` itself would do the same, and log the message of an error
     except (LiftgateError, AirflowNotFoundException):

@@ -46,9 +46,3 @@ VALUES (:kb, :generation, :collection_id, 'open', :run_id)
 -- A closed generation is never written again.
 UPDATE generations SET state = :state, digest = :digest, counts = :counts::jsonb, closed_at = clock_timestamp()
  WHERE kb = :kb AND generation = :generation AND state = 'open';
-
--- name: behind_since(kb, generation, digest)$
--- When the oldest generation was closed that holds something else than the given one, of those after it.
-SELECT min(closed_at) FROM generations
- WHERE kb = :kb AND generation > :generation AND state = 'closed' AND digest <> :digest
-   AND (SELECT digest FROM generations WHERE kb = :kb AND state <> 'open' ORDER BY generation DESC LIMIT 1) <> :digest;

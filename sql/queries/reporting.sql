@@ -4,18 +4,30 @@ SELECT kb FROM runs UNION SELECT kb FROM releases ORDER BY kb;
 
 -- name: standings(kbs)
 -- What is live in each of some knowledge bases, since when it has been behind its sources, and what holds it up.
+-- Behind: since a generation was closed that is not live, or since the first run over everything began that was stopped
+-- or could not list, after the last one that planned. The earlier of the two, since each hides the other.
 SELECT k.kb, l.n AS live, l.live_since, h.since AS held_since, h.why AS held_why,
        (SELECT max(n) FROM releases WHERE kb = k.kb) AS newest,
-       CASE WHEN c.digest <> l.makeup #>> '{retrieval,digest}' THEN coalesce(
-           (SELECT min(g.closed_at) FROM generations g
-             WHERE g.kb = k.kb AND g.state = 'closed' AND g.digest <> l.makeup #>> '{retrieval,digest}'
-               AND g.generation > l.generation), c.closed_at) END AS behind_since,
+       CASE WHEN l.n IS NOT NULL THEN least(s.since,
+           CASE WHEN c.digest <> l.makeup #>> '{retrieval,digest}' THEN coalesce(
+               (SELECT min(g.closed_at) FROM generations g
+                 WHERE g.kb = k.kb AND g.state = 'closed' AND g.digest <> l.makeup #>> '{retrieval,digest}'
+                   AND g.generation > l.generation), c.closed_at) END) END AS behind_since,
        (SELECT count(*) FROM quarantine WHERE kb = k.kb) AS quarantined
   FROM unnest(:kbs::text[]) AS k (kb)
   LEFT JOIN live_releases l ON l.kb = k.kb
   LEFT JOIN promotion_holds h ON h.kb = k.kb
   LEFT JOIN LATERAL (SELECT digest, closed_at FROM generations WHERE kb = k.kb AND state <> 'open'
                       ORDER BY generation DESC LIMIT 1) c ON true
+  LEFT JOIN LATERAL (
+       WITH whole AS (
+           SELECT frozen_at, stopped_by, EXISTS (SELECT FROM plans WHERE (kb, run_id) = (r.kb, r.run_id)) AS planned,
+                  (SELECT error FROM listings WHERE (kb, run_id) = (r.kb, r.run_id) ORDER BY serial DESC LIMIT 1) AS error
+             FROM runs r WHERE r.kb = k.kb AND scope ->> 'kind' = 'whole' AND scope ->> 'dry_run' IS DISTINCT FROM 'true')
+       SELECT min(frozen_at) AS since FROM whole
+        WHERE (stopped_by IS NOT NULL OR error IS NOT NULL)
+          AND frozen_at > coalesce((SELECT max(frozen_at) FROM whole WHERE planned AND stopped_by IS NULL), '-infinity')
+       ) s ON true
  ORDER BY k.kb;
 
 -- name: release_lines(kb, most)

@@ -105,7 +105,10 @@ def news_of_staleness(runtime: Runtime, run: Run, now: datetime | None = None) -
     with runtime.database.transaction() as connection:
         behind = behind_since(connection, run.kb)
     if behind and (now or datetime.now(UTC)) - behind >= timedelta(hours=run.config.stale_after_hours):
-        text = "Candidates since then were rejected or are held: `liftgate releases list` says why."
+        text = (
+            "Since then candidates were rejected or are held, as `liftgate releases list` says, or every run was "
+            "stopped by a brake, or because a source could not be listed, as the log of the run says."
+        )
         title = f"Live of {run.kb} has been behind its sources since {behind:%Y-%m-%d %H:%M}"
         yield News("stale", run.kb, run.run_id, title, text)
 

@@ -10,6 +10,7 @@ import yaml
 
 from liftgate.errors import ConfigurationError
 from liftgate.fingerprints import fingerprint
+from liftgate.text_files import read_text
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,16 @@ class Prompt:
 
 def read_prompt(path: Path | str) -> Prompt:
     """The prompt in that file."""
-    return parse_prompt(Path(path).read_text(encoding="utf-8"), str(path))
+    return parse_prompt(read_text(Path(path), "a prompt"), str(path))
 
 
 def parse_prompt(text: str, name: str = "the prompt") -> Prompt:
     """A prompt from its text: YAML front matter with `refusal`, then the template."""
     pieces = text.split("---\n", 2)
-    front = yaml.safe_load(pieces[1]) if len(pieces) == 3 and not pieces[0].strip() else None
+    try:
+        front = yaml.safe_load(pieces[1]) if len(pieces) == 3 and not pieces[0].strip() else None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"Expected YAML as front matter of {name}, found: {error}. Correct it.") from error
     if not isinstance(front, dict) or not front.get("refusal"):
         raise ConfigurationError(
             f"Expected {name} to begin with front matter that holds `refusal:`, found none. "

@@ -251,3 +251,8 @@ class SmallKnowledgeBase:
         """Whether a run had something to index, only to verify, or nothing to do."""
         with self.runtime.database.transaction() as connection:
             return newest_plan(connection, self.name, run.run_id).kind
+
+    def reason(self, run: Run) -> str:
+        """Why a run had nothing to do."""
+        with self.runtime.database.transaction() as connection:
+            return str(newest_plan(connection, self.name, run.run_id).counts["reason"])

@@ -49,6 +49,18 @@ def test_every_dag_is_there(dags: dict[str, Any]) -> None:
     assert set(dags) == EXPECTED
 
 
+def test_every_field_of_every_form_says_what_it_is_for(bundle: Path, parsed: Parsed) -> None:
+    for folder, more in (("knowledge_bases", "approval: {of: [retrieval]}"), ("adapters", "canary: {hours: 2}")):
+        file = bundle / folder / "handbook.yaml"
+        file.write_text(f"{file.read_text()}\n{more}\n")
+    dags = parsed(bundle)
+    assert set(dags) == EXPECTED | {"approve_handbook", "canary_handbook"}
+    fields = [(dag.dag_id, name, dag.params.get_param(name)) for dag in dags.values() for name in dag.params]
+    assert {"kind", "why", "release", "force"} <= {name for _, name, _ in fields}
+    silent = [(dag, name) for dag, name, param in fields if not (param.schema.get("title") and param.description)]
+    assert silent == []
+
+
 def test_every_dag_has_a_page_that_ends_with_triage(dags: dict[str, Any]) -> None:
     for dag in dags.values():
         assert "### Triage" in dag.doc_md

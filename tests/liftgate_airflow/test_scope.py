@@ -81,10 +81,6 @@ def test_form_refuses_what_it_cannot_mean(wrong: dict[str, Any]) -> None:
         run_params()[name].resolve(value)
 
 
-def test_every_field_of_the_form_says_what_it_is_for() -> None:
-    assert all(param.schema.get("title") and param.description for param in run_params().values())
-
-
 def test_form_that_is_left_empty_allows_nothing() -> None:
     assert allowances(context("manual")) == Allowances()
     assert allowances({"params": {}}) == Allowances()  # type: ignore[typeddict-item]

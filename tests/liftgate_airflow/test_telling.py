@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ import pytest
 from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
 from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
+from mail_server import taking_mail
 from small_configuration import write_small
 from statsd_server import StatsD, listening
 from webhooks import Receiver, receiving
@@ -174,6 +175,45 @@ def test_notifiers_of_airflow_are_named_with_their_connection_and_options() -> N
         telling.notifier(Notify(when=("stale",), using="email"))
 
 
+def with_rule(run: Run, rule: Notify) -> Run:
+    """The run with one way of telling."""
+    config = run.config.model_copy(update={"notify": (rule,)})
+    return replace(run, frozen=run.frozen.model_copy(update={"knowledge_base": config}))
+
+
+MAIL = Notify(when=("stale", "quarantined", "held"), using="email", conn_id="mail", options={"to": "team@example.com"})
+"""A rule as README.md has it."""
+
+
+def test_email_goes_out_from_the_sender_of_its_connection(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with taking_mail() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_MAIL", server.connection(from_email="liftgate@example.com"))
+        asked = with_rule(run, MAIL)
+        telling.require_notifiers(asked.config)
+        telling.tell({}, asked, [replace(NEWS, text="<b>é</b>\nof hr/leave.md")])  # type: ignore[typeddict-item]
+    ((sender, readers, message),) = server.taken
+    assert (sender.split()[0], readers) == ("FROM:<liftgate@example.com>", ["TO:<team@example.com>"])
+    assert message["Subject"] == NEWS.title
+    body = message.get_body()
+    assert body is not None
+    assert "<pre>&lt;b&gt;é&lt;/b&gt;\nof hr/leave.md</pre>" in body.get_content()
+
+
+def test_email_without_a_sender_is_told_before_there_is_one_to_send(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with taking_mail() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_MAIL", server.connection())
+        asked = with_rule(run, MAIL)
+        with pytest.raises(ConfigurationError, match="Expected `from_email` in the extras of .* connection mail"):
+            telling.require_notifiers(asked.config)
+        telling.tell({}, asked, [NEWS])  # type: ignore[typeddict-item]
+    assert server.taken == []
+    assert "Expected `from_email` in the extras" in capsys.readouterr().out
+    own = MAIL.model_copy(update={"options": {**MAIL.options, "from_email": "liftgate@example.com"}})
+    telling.require_notifiers(with_rule(run, own).config)
+
+
 def slack(receiver: Receiver, using: str) -> tuple[Notify, dict[str, str]]:
     """A rule as README.md has it, and the connection to a webhook of Slack's."""
     address, when = f"http://127.0.0.1:{receiver.server_port}/services/T1/B2/x", ("held",)
@@ -189,9 +229,7 @@ def test_slack_gets_the_text_alone_as_its_incoming_webhooks_take_it(
 ) -> None:
     rule, connection = slack(receiver, using)
     monkeypatch.setenv("AIRFLOW_CONN_SLACK", json.dumps(connection))
-    config = run.config.model_copy(update={"notify": (rule,)})
-    frozen = run.frozen.model_copy(update={"knowledge_base": config})
-    telling.tell({}, replace(run, frozen=frozen), [NEWS])  # type: ignore[typeddict-item]
+    telling.tell({}, with_rule(run, rule), [NEWS])  # type: ignore[typeddict-item]
     ((path, _, body),) = receiver.taken
     assert (path, body) == ("/services/T1/B2/x", {"text": f"{NEWS.title}\n{NEWS.text}"})
 
@@ -222,10 +260,10 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsD]:
     stats.initialize(factory=NoStatsLogger, export_legacy_names=False)
 
 
-def figures_sent(run: Run, metrics: StatsD) -> list[str]:
+def figures_sent(metrics: StatsD, tell: Callable[..., None], *given: Any) -> list[str]:
     """What arrives, once a task has told its figures as Airflow's task runner sets it up."""
     stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
-    telling.after_nothing_to_do({}, run.run_id)  # type: ignore[typeddict-item]
+    tell(*given)
     stats.incr("last")
     while not any("last" in line for line in metrics.lines):
         time.sleep(0.01)
@@ -235,7 +273,7 @@ def figures_sent(run: Run, metrics: StatsD) -> list[str]:
 def test_figures_of_each_knowledge_base_have_names_of_their_own_where_statsd_knows_no_tags(
     run: Run, metrics: StatsD
 ) -> None:
-    sent = figures_sent(run, metrics)
+    sent = figures_sent(metrics, telling.after_nothing_to_do, {}, run.run_id)
     assert [line for line in sent if ".small" in line] == [
         "liftgate.documents_opened.small:0|c",
         "liftgate.chunks_embedded.small:0|c",
@@ -247,9 +285,14 @@ def test_figures_of_each_knowledge_base_have_names_of_their_own_where_statsd_kno
 def test_figures_have_tags_where_statsd_knows_them(run: Run, metrics: StatsD, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", "True")
     monkeypatch.setenv("AIRFLOW__METRICS__LEGACY_NAMES_ON", "False")
-    assert figures_sent(run, metrics) == [
+    assert figures_sent(metrics, telling.after_nothing_to_do, {}, run.run_id) == [
         "liftgate.documents_opened,knowledge_base=small:0|c",
         "liftgate.chunks_embedded,knowledge_base=small:0|c",
         "liftgate.documents_quarantined,knowledge_base=small:0|g",
         "liftgate.seconds_behind,knowledge_base=small:0.0|g",
     ]
+
+
+def test_figures_are_told_of_a_run_that_a_brake_stopped_too(run: Run, metrics: StatsD) -> None:
+    sent = figures_sent(metrics, telling.on_brake, failed("plan_changes", BrakeApplied("too many")))
+    assert "liftgate.seconds_behind.small:0.0|g" in sent

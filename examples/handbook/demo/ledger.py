@@ -97,7 +97,7 @@ class Ledger:
             return _figures().stopped_by(connection, run_id=run_key) or ""
 
     def is_behind(self) -> bool:
-        """Whether live holds something else than the newest generation."""
+        """Whether live holds something else than the sources."""
         with self.database.transaction() as connection:
             return behind_since(connection, self.kb) is not None
 

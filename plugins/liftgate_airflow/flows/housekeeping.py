@@ -83,7 +83,7 @@ def _pools(files: Mapping[str, Path]) -> list[str]:
 
 
 def _slot(pool: str) -> None:
-    """A task that does nothing but show that the pool is there: nothing that runs in Airflow 3 can look one up."""
+    """A task that does nothing but show that the pool is there: no task of Airflow 3 can look one up."""
     page = (
         f"Takes a slot of the pool `{pool}` and gives it back. While it stays *scheduled*, the pool is full or missing."
         f' To make it: `airflow pools set {pool} 1 "tasks that load a model"`'

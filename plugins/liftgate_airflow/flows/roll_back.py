@@ -35,7 +35,14 @@ def roll_back(kb: str, models_pool: str) -> DAG:
     """
     params = {
         "to_release": Param(title="Release", description="The number to go back to.", type="integer", minimum=1),
-        "kind": Param("operational", title="Kind", type="string", enum=["drill", "operational", "quality", "legal"]),
+        "kind": Param(
+            "operational",
+            title="Kind",
+            description="After drill and operational the old verdict stands; after quality and legal, going forward "
+            "takes new evidence, or a person who overrides.",
+            type="string",
+            enum=["drill", "operational", "quality", "legal"],
+        ),
         "why": WHY,
         "part": Param(
             None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from liftgate.database import Connection, queries
 from liftgate.gate.canary import CanaryJudgement
 from liftgate.releases.canary import judgement_on
 from liftgate.releases.ledger import Release, release
@@ -31,6 +32,8 @@ class Overview:
     lines: list[ReleaseLine]
     periods: list[LivePeriod]
     canary: CanarySoFar | None
+    pools: set[str]
+    """Where its tasks wait, by the newest configuration."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,13 @@ def overview(kb: str) -> Overview:
     with database_in_api_server().transaction() as connection:
         lines = timeline(connection, kb, MOST_RELEASES)
         periods, canary = live_periods(connection, kb), canary_so_far(connection, kb)
-        return Overview(kb, health(connection, kb), lines, periods, canary)
+        return Overview(kb, health(connection, kb), lines, periods, canary, _pools(connection, kb))
+
+
+def _pools(connection: Connection, kb: str) -> set[str]:
+    """Read without validation, which would look for files that only workers have."""
+    stored = queries().last_configuration(connection, kb=kb)
+    return {stored["knowledge_base"][name] for name in ("pool", "models_pool")} if stored else set()
 
 
 def all_releases(kb: str) -> list[ReleaseLine]:

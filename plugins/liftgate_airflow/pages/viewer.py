@@ -12,6 +12,7 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.models.dag import DagModel
+from airflow.models.pool import Pool
 from fastapi import HTTPException, Request
 from pydantic import ValidationError
 
@@ -53,6 +54,11 @@ def startable(user: Any, dag_id: str) -> Startable:
     ):
         return "no"
     return "paused" if found.is_paused else "yes"
+
+
+def missing_pools(names: Collection[str]) -> list[str]:
+    """Those of some pools that Airflow does not have. A task of such a pool waits for ever, and without a word."""
+    return sorted(name for name in names if Pool.get_pool(name) is None)
 
 
 def groups_of(user: Any, mapping: Any) -> set[str]:

@@ -16,7 +16,7 @@ from liftgate_airflow.connection import viewer_groups
 from liftgate_airflow.pages import plots, reading
 from liftgate_airflow.pages.filters import EventFilter, Number, Text
 from liftgate_airflow.pages.rendering import page
-from liftgate_airflow.pages.viewer import groups_of, may_see, startable, visible_to
+from liftgate_airflow.pages.viewer import groups_of, may_see, missing_pools, startable, visible_to
 
 router = APIRouter(default_response_class=HTMLResponse)
 of_one = APIRouter(prefix="/kb/{kb}", dependencies=[Depends(may_see)], default_response_class=HTMLResponse)
@@ -47,6 +47,7 @@ def knowledge_base(kb: str, request: Request, user: GetUserDep, metric: str = ""
         metrics=metrics,
         timeline=plots.timeline_plot(found.lines, found.periods, metric, now) if metric else None,
         times=plots.time_to_live_plot(found.health.times_to_live),
+        missing_pools=missing_pools(found.pools),
         roll_back=startable(user, f"roll_back_{kb}"),
         resume=startable(user, f"resume_{kb}"),
     )

@@ -69,6 +69,8 @@ def _knowledge_base_checks(settings: Settings, config: KnowledgeBase, sources: d
     yield "families", lambda: _families(config, listed)
     if config.own_pools:
         yield "pools", lambda: _pools(config)
+    if config.notify:
+        yield "notify", lambda: _notify(config)
 
 
 def _adapter_checks(settings: Settings, adapter: Adapter, clusters: Clusters) -> Iterator[Check]:
@@ -173,8 +175,20 @@ def _pools(config: KnowledgeBase) -> str:
     """Which ones, and who tells whether they are there: no task and no plain process can look one up."""
     return (
         f"{', '.join(sorted(config.own_pools))}, not looked up. `airflow pools list` says whether they are there, and "
-        "so does the task take_a_slot of the DAG housekeeping: tasks of a pool that is missing stay scheduled."
+        "so do Liftgate's page in Airflow and the task take_a_slot of the DAG housekeeping: tasks of a pool that is "
+        "missing stay scheduled."
     )
+
+
+def _notify(config: KnowledgeBase) -> str:
+    """Names that can be nothing are a mistake; whether the others are there, Airflow alone can tell."""
+    if wrong := sorted({rule.using for rule in config.notify if "." not in rule.using} - {"webhook", "email", "slack"}):
+        raise ConfigurationError(
+            f"Expected `using` of `notify` to be webhook, email, slack or the dotted path of a notifier, found "
+            f"{', '.join(wrong)}. Correct it."
+        )
+    told = sorted({rule.using + (f" by connection {rule.conn_id}" if rule.conn_id else "") for rule in config.notify})
+    return f"{', '.join(told)}, not looked up: the task doctor of the DAG housekeeping does that."
 
 
 def _tokenizer(model: str, models_dir: str) -> str:

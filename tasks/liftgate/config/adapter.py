@@ -6,6 +6,7 @@ from typing import Literal
 
 from liftgate.config.block import Block
 from liftgate.config.canary import Canary
+from liftgate.config.cron import Cron
 from liftgate.config.gate import AnswerGate
 from liftgate.config.knowledge_base import Name
 from liftgate.config.paths import ExistingPath
@@ -25,7 +26,7 @@ class Adapter(Block):
     """What your own versioning calls these examples, like a commit of lakeFS or DVC: a note, kept with the adapter."""
     run_on: tuple[Literal["index", "cadence"], ...] = ()
     """What starts it besides a person: a promoted index, or `schedule`."""
-    schedule: str = "0 4 * * 0"
+    schedule: Cron = "0 4 * * 0"
     """When it runs if `run_on` holds cadence: cron, in UTC."""
     training: TrainingBlock
     """How the adapter is trained."""

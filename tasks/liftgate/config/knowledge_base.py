@@ -9,6 +9,7 @@ from liftgate.config.answers import Answers
 from liftgate.config.approval import Approval
 from liftgate.config.block import Block
 from liftgate.config.brakes import Brakes, Indexing, Retention
+from liftgate.config.cron import Cron
 from liftgate.config.gate import AnswerGate, Gate
 from liftgate.config.ingestion import Ingestion
 from liftgate.config.notify import Notify
@@ -28,7 +29,7 @@ class KnowledgeBase(Block):
     """Shown in Airflow."""
     owner_link: str | None = None
     """Where a click on the owner leads: an http or mailto address."""
-    schedule: str = "0 2 * * *"
+    schedule: Cron = "0 2 * * *"
     """When it runs besides events: cron, in UTC."""
     watch: Watch | None = None
     """Whether it also runs soon after documents changed. Off unless given; `watch: {}` takes the defaults."""

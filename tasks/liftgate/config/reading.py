@@ -13,6 +13,7 @@ from liftgate.config.adapter import Adapter
 from liftgate.config.block import Block, purposes
 from liftgate.config.knowledge_base import KnowledgeBase
 from liftgate.errors import ConfigurationError
+from liftgate.text_files import read_text
 
 # The same safe loader, in C where libyaml is there: a DAG file is parsed at every start of a task.
 SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -43,10 +44,8 @@ def _read(model: type[Configured], path: Path) -> Configured:
 def load(path: Path) -> dict[str, Any]:
     """The keys and values of a file, not validated. Raises ConfigurationError where it is no YAML."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"Expected a configuration file at {path}, found none. Create it.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values = yaml.load(read_text(path, "a configuration"), SafeLoader)
+    except yaml.YAMLError as error:
         raise ConfigurationError(f"Expected YAML in {path}, found what is not: {error}. Correct the file.") from error
     if not isinstance(values, dict):
         raise ConfigurationError(f"Expected keys and values in {path}, found {type(values).__name__}. See README.md.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from liftgate.errors import ConfigurationError
+from liftgate.text_files import read_text
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ def read_families(path: str | Path | None) -> Families:
     if path is None:
         return Families({})
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"Expected a YAML file of families at {path}, found: {error}.") from error
+        found = yaml.safe_load(read_text(Path(path), "families")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"Expected YAML in {path}, found: {error}. Correct the file.") from error
     sound = isinstance(found, dict) and all(
         isinstance(uris, list) and all(isinstance(uri, str) for uri in uris) for uris in found.values()
     )

@@ -16,6 +16,7 @@ from liftgate.evaluation.families import Families
 from liftgate.evaluation.forms import Call
 from liftgate.evaluation.plain_text import quote_stands
 from liftgate.fingerprints import fingerprint
+from liftgate.text_files import read_text
 
 Status = Literal["counts", "needs_review", "document_deleted"]
 MOST_ERRORS_SHOWN = 50
@@ -66,12 +67,10 @@ class Sourced(Protocol):
 def read_questions(path: str | Path) -> list[Question]:
     """Read a JSONL file of questions. One ConfigurationError lists all that is wrong, with its lines."""
     file = Path(path)
-    if not file.is_file():
-        raise ConfigurationError(f"Expected golden questions in {file}, found no such file. Create it.")
     questions: list[Question] = []
     problems: list[str] = []
     first_line: dict[str, int] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(read_text(file, "golden questions").split("\n"), start=1):
         if not line.strip():
             continue
         question, found = _read_line(line)

@@ -34,7 +34,7 @@ def index_changes(runtime: Runtime, run: Run, batch: int) -> dict[str, int]:
         where = collection(connection, target.collection_id)
         items = list(queries().items_of_batch(connection, plan_id=plan.id, batch=batch))
     if plan.kind != "index" or target.state != "open":
-        why = "is written already" if plan.kind == "index" else "holds what the sources hold; it is only judged again"
+        why = "is written already" if plan.kind == "index" else "holds what the run looked at; it is only judged again"
         print(f"Nothing to write: generation {target.generation} {why}.")
         return {}
     _require_own(run, target)

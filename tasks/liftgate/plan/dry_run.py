@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from liftgate.errors import BrakeApplied, SourceError
 from liftgate.news import NAMED_DOCUMENTS
 from liftgate.plan.brakes import Workload, cost_sentence, require_within_brakes
 from liftgate.plan.plan_changes import decide_work
+from liftgate.plan.scope import NOT_LOOKED_AT, untimed_sentence
 from liftgate.plan.storing import kind_of
 from liftgate.runs import Run
 from liftgate.sources.listing import fill_listing
@@ -25,7 +25,9 @@ MEANING = {
     "changed": "listed with another version hint",
     "again": "unchanged, to be parsed and cut again by changed settings",
     "gone": "indexed, and not listed any more",
+    "anyway": "unchanged, opened since the run is forced to",
     "same": "unchanged, not opened",
+    NOT_LOOKED_AT: "not among those that the run is for",
 }
 KINDS = {
     "index": "A run would write a new generation and let it be judged.",
@@ -49,6 +51,8 @@ class Forecast:
     """What would stop the run, and how to let it pass once."""
     quarantined: tuple[str, ...]
     """Documents that are set aside today, with their reasons."""
+    untimed: int
+    """Documents that a backfill cannot take."""
 
     def counts(self) -> list[tuple[str, int, str]]:
         """Documents by what becomes of them, with what that means."""
@@ -62,7 +66,9 @@ class Forecast:
         """What a run would come to, in sentences."""
         costs = [self.cost, "Texts that were embedded before cost nothing again."] if self.kind == "index" else []
         brake = f"It would be stopped:\n{self.brake}" if self.brake else "No brake would hold it."
-        return [KINDS[self.kind] + (f": {self.reason}" if self.reason else ""), *costs, brake, *self._set_aside()]
+        kind = KINDS[self.kind] + (f": {self.reason}" if self.reason else "")
+        untimed = [untimed_sentence(self.untimed)] if self.untimed else []
+        return [kind, *untimed, *costs, brake, *self._set_aside()]
 
     def _set_aside(self) -> list[str]:
         named, more = self.quarantined[:NAMED_DOCUMENTS], len(self.quarantined) - NAMED_DOCUMENTS
@@ -123,15 +129,15 @@ def _forecast(runtime: Runtime, run: Run, listing: dict[str, Any]) -> Forecast:
         kind, reason = kind_of(runtime, connection, run, decision)
         aside = queries().quarantined(connection, kb=run.kb)
         quarantined = tuple(f"{row['uri']} of source {row['source']}: {row['reason']}" for row in aside)
-    unchanged = decision.workload.listed - decision.workload.opened
     return Forecast(
         kind=kind,
-        changes={**Counter(str(row["change"]) for row in decision.work), "same": unchanged},
+        changes=decision.changes,
         workload=decision.workload,
         cost=cost_sentence(run, decision.workload),
         reason=reason,
         brake=_brake(run, decision.workload),
         quarantined=quarantined,
+        untimed=decision.untimed,
     )
 
 

@@ -12,7 +12,7 @@ from liftgate.manifest import tokens_of
 from liftgate.pieces import fingerprints_of
 from liftgate.plan.brakes import Workload, require_within_brakes
 from liftgate.plan.planned import Change, newest_plan
-from liftgate.plan.scope import in_scope
+from liftgate.plan.scope import count_changes, count_untimed, in_scope
 from liftgate.plan.storing import Decision, store_plan
 from liftgate.releases.standing import behind_since
 from liftgate.runs import Run, Scope
@@ -51,7 +51,10 @@ def stop_if_nothing_to_do(runtime: Runtime, run: Run) -> bool:
     if plan.kind != "nothing":
         return True
     print(f"Nothing to do: {plan.counts['reason']}")
-    print(f"Live has been behind its sources since {behind:%Y-%m-%d %H:%M:%S}." if behind else "Live is up to date.")
+    if behind:
+        print(f"Live has been behind its sources since {behind:%Y-%m-%d %H:%M:%S}.")
+    elif run.scope.kind == "whole":
+        print("Live is up to date.")
     return False
 
 
@@ -78,7 +81,8 @@ def decide_work(runtime: Runtime, run: Run, listing: dict[str, Any]) -> Decision
     scope = run.scope if target or base is None else Scope()
     work = [row for row in changes if in_scope(scope, row)]
     workload = _workload(run, changes, work, listing["widenings"] or 0, first=base is None)
-    return Decision(listing["serial"], base, target, work, workload)
+    counts, untimed = count_changes(scope, changes), count_untimed(scope, changes)
+    return Decision(listing["serial"], base, target, work, workload, counts, untimed)
 
 
 def _target(runtime: Runtime, connection: Connection, run: Run, base: Generation | None) -> Collection | None:

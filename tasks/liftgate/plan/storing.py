@@ -12,6 +12,7 @@ from liftgate.generations import Collection, Generation, new_collection, open_ge
 from liftgate.indexing.undo import undo_open_generation
 from liftgate.plan.brakes import Workload
 from liftgate.plan.planned import Change
+from liftgate.plan.scope import nothing_to_do_in, untimed_sentence
 from liftgate.releases.standing import reason_to_stop
 from liftgate.runs import Run
 from liftgate.turns import Turn, require_turn
@@ -32,6 +33,10 @@ class Decision:
     target: Collection | None
     work: list[dict[str, Any]]
     workload: Workload
+    changes: dict[str, int]
+    """Documents by how they differ from the last closed generation, and those at which the run does not look."""
+    untimed: int
+    """Documents that a backfill cannot take."""
 
 
 def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> list[int]:
@@ -59,6 +64,8 @@ def store_plan(runtime: Runtime, run: Run, turn: Turn, decision: Decision) -> li
         batched = _in_batches(run, plan["id"], items)
         queries().add_plan_items(connection, batched)
     print(f"Plan {plan['id']} of {run.kb}: {kind}, generation {number}, {counts}")
+    if decision.untimed:
+        print(untimed_sentence(decision.untimed))
     return sorted({row["batch"] for row in batched}) or [0]
 
 
@@ -84,7 +91,11 @@ def kind_of(
     """
     if decision.work or decision.base is None or decision.target is None or open_generation(connection, run.kb):
         return "index", None
-    reason = None if run.scope.forced else reason_to_stop(runtime, connection, run, decision.base)
+    some = run.scope.kind == "some"
+    forced = run.scope.forced and not some  # one over some documents has none of them here
+    reason = None if forced else reason_to_stop(runtime, connection, run, decision.base)
+    if reason and some:
+        reason = nothing_to_do_in(run.scope, decision.changes)
     return ("nothing" if reason else "verify"), reason
 
 

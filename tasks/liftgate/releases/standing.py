@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from liftgate.answering.base_model import base_revision
 from liftgate.database import Connection, queries
 from liftgate.evaluation.conditions import retrieval_conditions
-from liftgate.generations import Generation, collection, last_closed
+from liftgate.generations import Generation, collection
 from liftgate.prompts import read_prompt
 from liftgate.releases.approval import approval_state
 from liftgate.releases.ledger import hold, live, release
@@ -72,11 +72,10 @@ def reason_to_stop(runtime: Runtime, connection: Connection, run: Run, base: Gen
 
 
 def behind_since(connection: Connection, kb: str) -> datetime | None:
-    """Since when live has held something else than the generation that was closed last. None: it is up to date."""
-    current, newest = live(connection, kb), last_closed(connection, kb)
-    if current is None or newest is None or newest.digest == current.makeup.retrieval.digest:
-        return None
-    at: datetime | None = queries().behind_since(
-        connection, kb=kb, generation=current.makeup.retrieval.generation, digest=current.makeup.retrieval.digest
-    )
-    return at or newest.closed_at
+    """Since when live has not held what the sources hold, or nobody could find out. None: it is up to date.
+
+    It is behind while a newer generation is not live, and while every run over everything is stopped or cannot list.
+    """
+    (standing,) = queries().standings(connection, kbs=[kb])
+    since: datetime | None = standing["behind_since"]
+    return since

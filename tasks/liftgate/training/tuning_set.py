@@ -29,6 +29,7 @@ from liftgate.prompts import Prompt, parse_prompt
 from liftgate.releases.ledger import live
 from liftgate.retrieval import Asked, Found, retrieve
 from liftgate.runs import Run
+from liftgate.text_files import read_text
 
 if TYPE_CHECKING:
     from liftgate.runtime import Runtime
@@ -122,7 +123,7 @@ def build_tuning_set(runtime: Runtime, run: Run) -> str:
 def read_examples(path: Path | str) -> list[Example]:
     """The examples of a file. Raises ConfigurationError with every broken line."""
     shape, examples, broken = TypeAdapter(Example), [], []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(Path(path), "examples").splitlines(), start=1):
         try:
             examples.append(shape.validate_json(line))
         except ValidationError as error:

@@ -123,6 +123,57 @@ def test_file_that_does_not_validate_is_one_finding(kb: Any) -> None:
     assert "no such setting" in problems(check(kb.runtime.settings, [kb.file]))[f"{kb.file.name}: settings"]
 
 
+@pytest.mark.parametrize("name", ["prompt.md", "questions.jsonl", "families.yaml"])
+@pytest.mark.parametrize("fault", ["no text", "a folder"])
+def test_file_that_cannot_be_read_is_a_finding_and_all_that_comes_later_is_checked(
+    kb: Any, name: str, fault: str
+) -> None:
+    kb.write_settings(
+        questions={"file": "../questions.jsonl", "families": "../families.yaml"},
+        notify=[{"when": ["brake"], "conn_id": "chat"}],
+    )
+    (kb.folder / "families.yaml").write_text("leave: [leave.md]\n")
+    (kb.folder / name).unlink()
+    if fault == "a folder":
+        (kb.folder / name).mkdir()
+    else:
+        (kb.folder / name).write_bytes(b"\xff\xfe\xfa")
+    findings = check(kb.runtime.settings, [kb.file])
+    said = problems(findings)[f"{kb.file.name}: {name.partition('.')[0]}"]
+    assert name in said
+    assert ("Save the file as UTF-8." in said) if fault == "no text" else ("Name a file" in said)
+    assert findings[-1].what == f"{kb.file.name}: notify"
+
+
+def test_front_matter_of_a_prompt_that_is_no_yaml_is_a_finding(kb: Any) -> None:
+    (kb.folder / "prompt.md").write_text("---\nrefusal: [\n---\n$context $question\n")
+    said = problems(check(kb.runtime.settings, [kb.file]))[f"{kb.file.name}: prompt"]
+    assert said.startswith("Expected YAML as front matter of ")
+
+
+@pytest.mark.parametrize("fault", ["no text", "a folder"])
+def test_configuration_that_cannot_be_read_is_one_finding(kb: Any, fault: str) -> None:
+    path = kb.folder if fault == "a folder" else kb.file
+    kb.file.write_bytes(b"\xff\xfe\xfa")
+    said = problems(check(kb.runtime.settings, [path]))[f"{path.name}: settings"]
+    assert str(path) in said
+
+
+def test_schedule_that_is_no_cron_is_a_problem(kb: Any) -> None:
+    kb.write_settings(schedule="often")
+    said = problems(check(kb.runtime.settings, [kb.file]))[f"{kb.file.name}: settings"]
+    assert "schedule: expected a cron expression like 0 2 * * *, found 'often'; correct it" in said
+
+
+def test_way_of_telling_that_can_be_nothing_is_a_problem_and_who_looks_the_others_up_is_said(kb: Any) -> None:
+    what = f"{kb.file.name}: notify"
+    kb.write_settings(notify=[{"when": ["brake"], "using": "mail", "conn_id": "mail"}])
+    assert "found mail. Correct it." in problems(check(kb.runtime.settings, [kb.file]))[what]
+    kb.write_settings(notify=[{"when": ["brake"], "using": "email", "conn_id": "mail"}])
+    (said,) = [one.said for one in check(kb.runtime.settings, [kb.file]) if one.what == what]
+    assert said.startswith("email by connection mail, not looked up: the task doctor of the DAG housekeeping")
+
+
 def test_question_that_names_another_family_than_its_source_is_found(kb: Any) -> None:
     (kb.folder / "families.yaml").write_text("leave: [leave.md]\nhours: [leave.md]\n")
     kb.write_settings(questions={"file": "../questions.jsonl", "families": "../families.yaml"})

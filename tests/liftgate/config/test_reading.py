@@ -116,7 +116,7 @@ def test_names_that_no_dag_could_have_are_refused(file: Path, name: str) -> None
 
 
 def test_file_that_is_missing_or_no_yaml_or_a_list_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="found none. Create it"):
+    with pytest.raises(ConfigurationError, match="found no such file. Create it"):
         read_knowledge_base(tmp_path / "none.yaml")
     for text, message in (("a: [", "Expected YAML"), ("- a", "found list"), ("", "found NoneType")):
         (tmp_path / "broken.yaml").write_text(text)

@@ -208,7 +208,7 @@ def test_a_run_that_changed_nothing_says_so(kb: Any, capsys: pytest.CaptureFixtu
     kb.index()
     run = kb.index()
     assert kb.kind(run) == "verify"
-    assert "Nothing to write: generation 1 holds what the sources hold" in capsys.readouterr().out
+    assert "Nothing to write: generation 1 holds what the run looked at" in capsys.readouterr().out
     kb.touch("leave.md")
     run = kb.index()
     index_changes(kb.runtime, run, 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -26,11 +28,14 @@ def speaking(kb: Any) -> Any:
     return kb
 
 
-def rehearse(kb: Any, run_id: str = "rehearsal") -> Forecast:
-    config = kb.freeze().config
-    return dry_run(
-        kb.runtime, Run(kb.name, f"{kb.name}:{run_id}", Frozen(knowledge_base=config), Scope(), Allowances())
-    )
+def rehearse(kb: Any, run_id: str = "rehearsal", scope: Scope | None = None) -> Forecast:
+    frozen = Frozen(knowledge_base=kb.freeze().config)
+    return dry_run(kb.runtime, Run(kb.name, f"{kb.name}:{run_id}", frozen, scope or Scope(), Allowances()))
+
+
+def counted(forecast: Forecast) -> dict[str, int]:
+    """The lines of the table that are not 0."""
+    return {what: number for what, number, _ in forecast.counts() if number}
 
 
 def stored(kb: Any) -> dict[str, list[Any]]:
@@ -54,6 +59,29 @@ def test_real_run_waits_for_nothing_while_a_dry_run_is_listing(speaking: Any, mo
     assert asked.count("leave.md") > 1, "expected the real run to have opened it, too"
     assert forecast.changes["same"] == 2
     assert speaking.groups("leave.md") == [["hr"]]
+
+
+def test_forced_dry_run_counts_what_it_opens_although_it_is_unchanged(kb: Any) -> None:
+    kb.index()
+    found = rehearse(kb, scope=Scope(forced=True))
+    assert (counted(found), found.workload.opened) == ({"anyway": 2}, 2)
+
+
+def test_dry_run_over_some_documents_says_of_no_other_that_it_is_unchanged(kb: Any, promoted: Any) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.write("leave.md", "# Leave\n\nTen weeks.\n")
+    found = rehearse(kb, scope=Scope(kind="some", include=("/leave.md",)))
+    assert counted(found) == {"not looked at": 2}
+    assert found.verdict()[0] == ("A run would have nothing to do: no document that can be read matches /leave.md.")
+    assert counted(rehearse(kb, scope=Scope(kind="some", include=("*.md",)))) == {"changed": 1, "same": 1}
+
+
+def test_dry_run_of_a_backfill_counts_what_has_no_time_of_change(kb: Any) -> None:
+    kb.index()
+    os.utime(kb.documents / "travel.md", (0, 0))
+    found = rehearse(kb, scope=Scope(kind="some", forced=True, updated_from=datetime(2000, 1, 1, tzinfo=UTC)))
+    assert counted(found) == {"anyway": 1, "not looked at": 1}
+    assert "1 documents have no time of change, so no backfill takes them." in found.verdict()
 
 
 def test_dry_run_leaves_no_row_behind(speaking: Any) -> None:

@@ -47,7 +47,9 @@ def test_only_named_documents_are_removed_and_only_if_they_are_gone(told: SmallK
 
 def test_event_about_what_is_as_it_was_has_nothing_to_do(told: SmallKnowledgeBase, promoted: Any) -> None:
     promoted(told.runtime, told.name, told.propose())
-    assert told.kind(event(told, "travel.md", "nobody knows.md")) == "nothing"
+    run = event(told, "travel.md", "nobody knows.md")
+    assert told.kind(run) == "nothing"
+    assert told.reason(run) == "no document that events name differs from what is indexed."
 
 
 def test_brakes_hold_events_too(told: SmallKnowledgeBase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -116,6 +117,41 @@ def test_forced_run_goes_on_although_everything_is_live(kb: Any, promoted: Any) 
     promoted(kb.runtime, kb.name, kb.propose())
     run = kb.index(forced=True)
     assert kb.outcomes(run) == {"leave.md": "unchanged", "travel.md": "unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "reason"),
+    [
+        ({"include": ("/leave.md", "hr/**")}, "no document that can be read matches /leave.md or hr/**."),
+        ({"include": ("travel.md",)}, "no document that matches travel.md differs from what is indexed."),
+        (
+            {"updated_from": MAY, "updated_until": JUNE, "forced": True},
+            "no document that can be read was changed from 2026-05-01 00:00 until before 2026-06-01 00:00.",
+        ),
+        (
+            {"include": ("hr/**",), "updated_from": MAY},
+            "no document that can be read matches hr/** and was changed from 2026-05-01 00:00.",
+        ),
+    ],
+)
+def test_run_over_some_documents_without_work_says_nothing_of_all_others(
+    kb: Any, promoted: Any, capsys: Any, scope: dict[str, Any], reason: str
+) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.write("leave.md", "# Leave\n\nParents receive ten weeks of paid leave.\n")
+    run = kb.index(kind="some", **scope)
+    assert (kb.kind(run), kb.reason(run)) == ("nothing", reason)
+    assert "up to date" not in capsys.readouterr().out
+
+
+def test_backfill_says_how_many_documents_it_cannot_take_for_want_of_a_time(kb: Any, capsys: Any) -> None:
+    kb.index()
+    (kb.documents / "untimed.md").write_text("# Untimed\n\nAn export without a time.\n")
+    os.utime(kb.documents / "untimed.md", (0, 0))
+    kb.index(kind="some", include=("leave.md",), forced=True)
+    assert "no time of change" not in capsys.readouterr().out
+    kb.index(kind="some", updated_from=MAY, updated_until=JUNE, forced=True)
+    assert "1 documents have no time of change, so no backfill takes them." in capsys.readouterr().out
 
 
 def test_run_lists_again_if_a_generation_was_closed_after_its_listing_began(kb: Any) -> None:

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from liftgate.errors import BrakeApplied, SourceError
+from liftgate.indexing import read_attempts
+from liftgate.news import news_of_staleness
 from liftgate.releases.outcomes import notify
 from liftgate.releases.rollback import resume
 from liftgate.releases.standing import behind_since
+from liftgate.sources.kinds.folder import FolderReader
 
 
 def reason(judged: Any) -> str:
@@ -13,9 +20,17 @@ def reason(judged: Any) -> str:
     return found
 
 
-def behind(judged: Any) -> Any:
-    with judged.runtime.database.transaction() as connection:
-        return behind_since(connection, "small")
+def behind(kb: Any) -> Any:
+    with kb.runtime.database.transaction() as connection:
+        return behind_since(connection, kb.name)
+
+
+def stopped(kb: Any, **scope: Any) -> datetime:
+    """When a run began that ended at a brake."""
+    with pytest.raises(BrakeApplied):
+        kb.index(**scope)
+    began: datetime = kb.query("SELECT max(frozen_at) AS at FROM runs WHERE kb = %s", kb.name)[0]["at"]
+    return began
 
 
 def test_nothing_to_do_while_live_holds_what_the_sources_hold(judged: Any) -> None:
@@ -110,3 +125,52 @@ def test_live_is_behind_its_sources_since_the_generation_that_was_not_promoted(j
         judged.write(f"desk-{number}.md", judged.text(number))
     judged.index()
     assert behind(judged) is None
+
+
+def test_live_is_behind_since_the_first_run_that_a_brake_stopped(kb: Any, promoted: Any, capsys: Any) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.write_settings(brakes={"max_opened_share": 0.1})
+    kb.write("leave.md", "# Leave\n\nTwelve weeks.\n")
+    first = stopped(kb)
+    stopped(kb)
+    assert behind(kb) == first
+    (news,) = news_of_staleness(kb.runtime, kb.freeze(), datetime.now(UTC) + timedelta(days=7))
+    assert "every run was stopped by a brake" in news.text
+    kb.index(kind="some", include=("travel.md",))
+    assert f"Live has been behind its sources since {first:%Y-%m-%d %H:%M:%S}." in capsys.readouterr().out
+
+
+def test_live_is_behind_since_the_first_run_that_could_not_list(kb: Any, promoted: Any) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    good = kb.settings["ingestion"]["source"]
+    kb.ingest(source={"type": "git", "name": "documents", "url": str(kb.folder / "no-such-repository")})
+    first = stopped(kb)
+    kb.freeze()
+    assert behind(kb) == first
+    kb.ingest(source=good)
+    kb.index()
+    assert behind(kb) is None
+
+
+def test_run_over_some_documents_that_was_stopped_says_nothing_of_live(kb: Any, promoted: Any) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.write_settings(brakes={"max_opened_share": 0.1})
+    kb.write("leave.md", "# Leave\n\nTwelve weeks.\n")
+    stopped(kb, kind="some", include=("leave.md",))
+    assert behind(kb) is None
+
+
+def test_source_that_gave_nothing_does_not_count_as_looked_at(
+    kb: Any, promoted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(reader: FolderReader, uri: str, version_hint: str) -> bytes:
+        raise SourceError("403: this key may list, and not read")
+
+    promoted(kb.runtime, kb.name, kb.propose())
+    for number in range(3):
+        kb.write(f"new-{number}.md", f"# New {number}")
+    monkeypatch.setattr(read_attempts, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(FolderReader, "read", refuse)
+    first = stopped(kb)
+    stopped(kb)
+    assert behind(kb) == first

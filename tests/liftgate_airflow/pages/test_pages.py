@@ -87,6 +87,17 @@ def test_page_of_a_knowledge_base_says_how_it_stands(get: Any) -> None:
     assert [row["release"] for row in times["data"]["values"]] == [1, 2, 5, 6]
 
 
+def test_pool_that_airflow_does_not_have_is_told(get: Any, told: Any) -> None:
+    assert "does not exist" not in get("/kb/small").text
+    written = told.file.read_text()
+    told.file.write_text(written + "models_pool: models\n")
+    run = told.freeze()
+    html = get("/kb/small").text
+    told.file.write_text(written)
+    told.query("DELETE FROM runs WHERE run_id = %s RETURNING 1", run.run_id)
+    assert re.findall(r"The pool (\w+) does not exist", html) == ["models"]
+
+
 def test_only_who_may_start_the_dag_is_offered_the_way_back(get: Any) -> None:
     viewer, user = get("/kb/small", "viewer").text, get("/kb/small", "user").text
     assert "roll_back_small/dagRuns" not in viewer
