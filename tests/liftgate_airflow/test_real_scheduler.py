@@ -122,6 +122,7 @@ def test_backfill_parses_the_documents_of_each_interval_again_the_earliest_first
 def test_a_file_that_breaks_stops_new_runs_and_none_that_has_begun(real: Real) -> None:
     file = real.workspace.handbook / "knowledge_bases" / "small.yaml"
     right = file.read_text()
+    real.until(lambda: all(run.state in ENDED for run in real.api.runs(DAG)))
     with somebody_else_writes(real):
         begun = real.api.trigger(DAG, {})
         real.until(lambda: real.task(begun, "wait_for_turn") == "deferred")
@@ -136,9 +137,14 @@ def test_a_file_that_breaks_stops_new_runs_and_none_that_has_begun(real: Real) -
 
 
 def read_again(real: Real, page: str) -> None:
-    """Wait until Airflow has read the file of the DAG once more."""
-    real.parse_again()
-    real.until(lambda: page in real.api._call("GET", f"/dags/{DAG}/details")["doc_md"])
+    """Have Airflow read the DAG's file until it shows this page: it stores no DAG twice within half a minute."""
+
+    def is_shown() -> bool:
+        real.parse_again()
+        time.sleep(4)
+        return page in real.api._call("GET", f"/dags/{DAG}/details")["doc_md"]
+
+    real.until(is_shown)
 
 
 def test_batch_of_an_ended_run_is_cleared_and_nothing_is_written_twice(real: Real) -> None:
