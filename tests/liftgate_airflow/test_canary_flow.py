@@ -150,6 +150,7 @@ def test_marking_the_waiting_task_as_failed_ends_the_canary_and_clearing_it_does
     asyncio.run(fired(trigger, lambda: asyncio.run(trigger.on_kill())))
     (event,) = judged.query("SELECT by_whom, why FROM events WHERE kind = 'canary_ended'")
     assert event["why"] == "Failed: ended by airflow: its task in Airflow was marked as failed."
+    assert judged.release(2).outcome == "rejected"
 
 
 def test_a_database_that_does_not_answer_for_a_while_ends_no_wait(

@@ -19,7 +19,7 @@ from liftgate.releases.canary import (
     why_no_promotion,
 )
 from liftgate.releases.ledger import Release, live, lock_ledger, record, release
-from liftgate.releases.promotion import may_follow, require_allowed
+from liftgate.releases.promotion import branch_of, may_follow, record_end, require_allowed
 from liftgate.runs import Run
 
 if TYPE_CHECKING:
@@ -113,7 +113,11 @@ def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
 
 
 def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: str, why: str) -> bool:
-    """End the canary of a release at once, as failed: a person's no stands for the adapter. False: it does not run."""
+    """End the canary of a release at once, as failed: a person's no stands for the adapter. False: it does not run.
+
+    What the canary's run would reject for it is rejected here, since that run may be the one that a person marked as
+    failed: the newest release with the adapter.
+    """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, kb)
         running = _running(connection, kb, candidate)
@@ -122,6 +126,9 @@ def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: st
         found = judge(*tallies(connection, kb, running.n, running.until), running.settings)
         ended = replace(found, outcome="failed", sentence=f"Failed: ended by {by}: {why}.")
         _record_end(connection, running, ended, by, run_id)
+        newest = release(connection, kb, queries().newest_release_with(connection, kb=kb, adapter=running.adapter))
+        if branch_of(connection, newest) == "reject":
+            record_end(connection, newest, "rejected", by=by, run_id=run_id)
     print(f"The canary of release {candidate} of {kb} has ended: all readers get what is live.")
     return True
 

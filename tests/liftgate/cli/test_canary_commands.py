@@ -76,7 +76,10 @@ def test_running_canary_stands_below_the_releases_and_its_judgement_in_that_of_i
 
 def test_a_person_ends_the_canary(judged: Any, command: Command) -> None:
     given = ("releases", "end-canary", "small", 2, "--why", "readers complain")
-    assert "has ended" in command(*given).stdout
+    said = command(*given).stdout
+    assert "has ended" in said
+    assert "Nobody is told yet" in said
+    assert judged.release(2).outcome == "rejected"
     assert served(judged, "0").side == served(judged, "1").side == "live"
     assert "No canary of release 2 of small runs." in command(*given).stdout
 
