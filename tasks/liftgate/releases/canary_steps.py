@@ -89,6 +89,7 @@ def seconds_left(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
 def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> int:
     """Judge the canary of a release, once, and return the release to decide about: the newest with the same adapter.
 
+    One without a verdict does not count: the run that judges it decides about it, and goes by this canary.
     0: it was ended by something else, such as a newer canary or a rollback, and nothing is judged. Raises
     PromotionRefused before its time is up, unless it does harm: what is looked at until it passes, passes by chance.
     """
@@ -107,7 +108,7 @@ def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
         if started is None or ended is None:
             print(f"The canary of release {candidate} of {run.kb} was ended by something else: nothing is judged.")
             return ENDED_OTHERWISE
-        newest: int = queries().newest_release_with(connection, kb=run.kb, adapter=started["details"]["adapter"])
+        newest: int = _newest_judged(connection, run.kb, started["details"]["adapter"])
     print(ended["details"]["judgement"]["sentence"])
     return newest
 
@@ -116,7 +117,7 @@ def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: st
     """End the canary of a release at once, as failed: a person's no stands for the adapter. False: it does not run.
 
     What the canary's run would reject for it is rejected here, since that run may be the one that a person marked as
-    failed: the newest release with the adapter.
+    failed: the newest judged release with the adapter.
     """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, kb)
@@ -126,7 +127,7 @@ def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: st
         found = judge(*tallies(connection, kb, running.n, running.until), running.settings)
         ended = replace(found, outcome="failed", sentence=f"Failed: ended by {by}: {why}.")
         _record_end(connection, running, ended, by, run_id)
-        newest = release(connection, kb, queries().newest_release_with(connection, kb=kb, adapter=running.adapter))
+        newest = release(connection, kb, _newest_judged(connection, kb, running.adapter))
         if branch_of(connection, newest) == "reject":
             record_end(connection, newest, "rejected", by=by, run_id=run_id)
     print(f"The canary of release {candidate} of {kb} has ended: all readers get what is live.")
@@ -136,6 +137,11 @@ def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: st
 def _running(connection: Connection, kb: str, candidate: int) -> RunningCanary | None:
     found = running_canary(connection, kb)
     return found if found and found.release == candidate else None
+
+
+def _newest_judged(connection: Connection, kb: str, adapter: str) -> int:
+    n: int = queries().newest_judged_release_with(connection, kb=kb, adapter=adapter)
+    return n
 
 
 def _is_due(connection: Connection, running: RunningCanary, now: datetime) -> bool:

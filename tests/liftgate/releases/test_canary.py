@@ -28,6 +28,7 @@ from liftgate.releases.canary_steps import end_canary, judge_canary, seconds_lef
 from liftgate.releases.promotion import decide, override
 from liftgate.releases.rollback import resume
 from liftgate.runs import freeze_as_before
+from liftgate.training.adapters import register_adapter
 from liftgate.training.due import stop_if_nothing_to_do
 
 BY_HAND = {"by": "test", "run_id": "by hand"}
@@ -172,6 +173,12 @@ def test_a_canary_that_is_started_again_by_the_same_run_is_the_same(judged: Any)
     assert decide(judged.runtime, run, candidate) == "hold"
 
 
+def test_a_run_that_started_a_canary_says_that_it_waits_for_its_end(judged: Any) -> None:
+    run, candidate = started(judged)
+    said = outcomes.notify(judged.runtime, run, candidate)
+    assert said.startswith(f"Release {candidate} of small: judged promote; its canary: it runs until ")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ends", ["a person", "harm", "too few"])
 def test_a_canary_that_has_ended_is_not_started_again_by_clearing_its_start(judged: Any, ends: str) -> None:
@@ -200,6 +207,19 @@ def test_an_adapter_whose_parent_moved_meanwhile_needs_no_second_canary(judged: 
     assert rebased != candidate
     assert judged.end(again, rebased) == "promote"
     assert judged.live() == rebased
+
+
+@pytest.mark.slow
+def test_the_end_of_a_canary_decides_about_no_release_that_is_still_being_answered(judged: Any) -> None:
+    _, candidate = started(judged)
+    new_index(judged)
+    folder = str(judged.folder / "trained" / "one")
+    rebased = register_adapter(judged.runtime, adapter_run(judged, file={"canary": HALF}), "set-one", folder)
+    reported(judged, canary=0.9, live=0.9)
+    assert whole_canary(judged, candidate) == (candidate, "promote")
+    assert [judged.release(n).outcome for n in (candidate, rebased)] == ["superseded", None]
+    assert better_adapter(judged)[1] == rebased
+    assert decide(judged.runtime, adapter_run(judged, file={"canary": HALF}), rebased) == "promote"
 
 
 @pytest.mark.slow
