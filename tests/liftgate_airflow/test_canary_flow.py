@@ -97,8 +97,9 @@ def test_a_canary_is_started_waited_for_judged_and_its_adapter_goes_live(
     tasks = run("adapter_judged")
     assert (tasks["start_canary"], tasks["trigger_canary"], "promote" in tasks) == ("success", "success", False)
     event = judged.query("SELECT n, release FROM events WHERE kind = 'canary_started'")[0]
-    about = {"adapter": "small", "release": 2, "canary": event["n"]}
-    assert started_runs("canary_small") == [(f"release_2__canary_{event['n']}", about)]
+    name = f"release_2__canary_{event['n']}"
+    about = {"adapter": "small", "release": 2, "canary": event["n"], "run": name}
+    assert started_runs("canary_small") == [(name, about)]
     reported(judged, canary=0.9, live=0.9)
     assert judged.live() == 1
     tasks = run("canary_small", release=2)

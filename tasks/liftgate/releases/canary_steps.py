@@ -32,9 +32,9 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
     """Let some readers have the candidate's adapter, with the same checks as a promotion in one transaction.
 
     It takes the place of another adapter's canary that still runs. Repeated while it runs, it changes nothing. Returns
-    what names the run that waits for it: adapter, release and the number of its event; superseded where something else
-    went live meanwhile. Raises PromotionRefused where the ledger would not allow a promotion, and after the canary's
-    end: who clears this step must not try again what was judged, or what a person ended.
+    what the run that waits for it needs: adapter, release, the number of its event and the name of that run; superseded
+    where something else went live meanwhile. Raises PromotionRefused where the ledger would not allow a promotion, and
+    after the canary's end: who clears this step must not try again what was judged, or what a person ended.
     """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, run.kb)
@@ -55,7 +55,17 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
             running = running_canary(connection, run.kb)
         assert running
     print(f"{running.settings} get the adapter of release {candidate}, until {running.until:%Y-%m-%d %H:%M} UTC.")
-    return {"adapter": part.name, "release": running.release, "canary": running.n}
+    waits = _name_of_run(running, run)
+    return {"adapter": part.name, "release": running.release, "canary": running.n, "run": waits}
+
+
+def _name_of_run(running: RunningCanary, run: Run) -> str:
+    """One for each canary, so that a repeated step starts no second run; another when nobody judged it in time.
+
+    The run of an overdue one has failed, or is late: judged by both, it is judged once.
+    """
+    name = f"release_{running.release}__canary_{running.n}"
+    return name if datetime.now(UTC) < running.until else f"{name}__overdue_{run.run_id}"
 
 
 def _require_due(connection: Connection, asked: Release) -> None:

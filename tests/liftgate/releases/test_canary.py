@@ -167,8 +167,8 @@ def test_a_canary_starts_only_where_a_promotion_would_be_allowed(judged: Any) ->
 
 
 def test_a_canary_that_is_started_again_by_the_same_run_is_the_same(judged: Any) -> None:
-    run, candidate = started(judged)
-    start_canary(judged.runtime, run, candidate)
+    run, candidate = better_adapter(judged)
+    assert start_canary(judged.runtime, run, candidate) == start_canary(judged.runtime, run, candidate)
     assert judged.events("canary_started") == [("canary_started", candidate)]
     assert decide(judged.runtime, run, candidate) == "hold"
 

@@ -98,13 +98,17 @@ def test_a_person_who_ends_a_canary_leaves_no_release_with_its_adapter_open(judg
     assert judged.events("rejected") == [("rejected", rebased)]
 
 
-def test_a_canary_that_nobody_waits_for_is_taken_up_by_the_next_run(judged: Any) -> None:
+def test_a_canary_that_nobody_waits_for_is_taken_up_by_a_run_of_another_name(judged: Any) -> None:
     short = {**HALF, "hours": 0.3 / 3600}
-    run, candidate = started(judged, canary=short)
+    run, candidate = better_adapter(judged, canary=short)
+    first = start_canary(judged.runtime, run, candidate)
     time.sleep(0.4)
     assert stop_if_nothing_to_do(judged.runtime, run, "set-one")
     assert decide(judged.runtime, run, candidate) == "start_canary"
-    start_canary(judged.runtime, run, candidate)
+    second = start_canary(judged.runtime, run, candidate)
+    assert first != "superseded" != second
+    assert second["run"] == f"{first['run']}__overdue_{run.run_id}"
+    assert start_canary(judged.runtime, run, candidate) == second
     assert judged.events("canary_started") == [("canary_started", candidate)]
     assert judge_canary(judged.runtime, run, candidate) == candidate
     assert decide(judged.runtime, run, candidate) == "hold"
