@@ -240,6 +240,7 @@ def test_the_adapter_of_another_file_waits_until_the_readers_are_free(judged: An
     run, second = better_adapter(judged, name="two", file="other")
     assert judged.end(run, second) == "hold"
     assert last_why(judged, "held").startswith(f"canary: that of release {first} runs until ")
+    assert last_why(judged, "held").endswith(" UTC: run adapter_other again then.")
     assert stop_if_nothing_to_do(judged.runtime, run, "set-two")
     with pytest.raises(PromotionRefused, match=f"found: that of release {first} runs until"):
         start_canary(judged.runtime, run, second)
