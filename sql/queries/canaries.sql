@@ -38,6 +38,12 @@ SELECT configuration #> '{adapter,canary}' FROM runs
 SELECT max(n) FROM releases
  WHERE kb = :kb AND component = 'adapter' AND makeup #>> '{adapter,digest}' = :adapter AND NOT unjudged;
 
+-- name: newest_judged_release_with(kb, adapter)$
+-- The newest release that was proposed with an adapter and has a verdict.
+SELECT max(r.n) FROM releases r
+ WHERE r.kb = :kb AND r.component = 'adapter' AND r.makeup #>> '{adapter,digest}' = :adapter AND NOT r.unjudged
+   AND EXISTS (SELECT FROM verdicts v WHERE v.kb = r.kb AND v.candidate_fingerprint = r.fingerprint);
+
 -- name: add_canary_outcome(kb, canary, request, side, reader, good)!
 -- What became of one request. Told again, it changes nothing.
 INSERT INTO canary_outcomes (kb, canary, request, side, reader, good)

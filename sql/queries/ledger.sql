@@ -18,11 +18,14 @@ SELECT n, kind, release, details, at, by_whom, run_id, why FROM events
 -- The number of the release that is live.
 SELECT n FROM live_releases WHERE kb = :kb;
 
--- name: live_place(kb)^
--- Where readers of the release that is live find its rows.
-SELECT l.kb, l.n AS release, l.collection, l.generation, c.provider, l.live_since
-  FROM live_releases l JOIN collections c ON c.id = (l.makeup #>> '{retrieval,collection_id}')::int
- WHERE l.kb = :kb;
+-- name: place_of_release(kb, n)^
+-- Where readers of a release find its rows, and when it went live last.
+SELECT r.kb, r.n AS release, r.makeup #>> '{retrieval,collection}' AS collection,
+       (r.makeup #>> '{retrieval,generation}')::int AS generation, c.provider,
+       (SELECT e.at FROM events e WHERE e.kb = r.kb AND e.release = r.n AND e.kind IN ('promoted', 'rolled_back')
+         ORDER BY e.n DESC LIMIT 1) AS live_since
+  FROM releases r JOIN collections c ON c.id = (r.makeup #>> '{retrieval,collection_id}')::int
+ WHERE r.kb = :kb AND r.n = :n;
 
 -- name: release(kb, n)^
 -- One release with its last outcome.

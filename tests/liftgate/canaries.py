@@ -50,7 +50,7 @@ def reported(judged: Any, canary: float, live: float, readers: int = READERS) ->
         reader = f"reader {number}"
         side = side_of(running, reader)
         good = (number * 7919 % 1000) / 1000 < {"canary": canary, "live": live}[side]
-        told.append(Outcome(canary=running.release, side=side, reader=reader, request=f"r{number}", good=good))
+        told.append(Outcome(canary=running.n, side=side, reader=reader, request=f"r{number}", good=good))
     return report_outcomes(judged.runtime, judged.name, told)
 
 

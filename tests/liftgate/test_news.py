@@ -45,8 +45,10 @@ def test_beginning_and_end_of_a_canary_are_told_with_its_settings_and_its_judgem
     assert (news.occasion, news.title) == ("canary", f"Some readers of {judged.name} get release {candidate}")
     assert "50 % of readers" in news.text
     assert end_canary(judged.runtime, judged.name, candidate, by="ada", run_id=run.run_id, why="odd answers")
-    (news,) = news_of_ledger(judged.runtime, judged.name)
-    assert (news.occasion, news.text) == ("canary", "Failed: ended by ada: odd answers.")
+    assert [(news.occasion, news.text) for news in news_of_ledger(judged.runtime, judged.name)] == [
+        ("canary", "Failed: ended by ada: odd answers."),
+        ("rejected", "canary: Failed: ended by ada: odd answers."),
+    ]
 
 
 def test_of_one_event_and_many_who_could_tell_it_one_does(kb: SmallKnowledgeBase) -> None:

@@ -97,8 +97,9 @@ def test_a_canary_is_started_waited_for_judged_and_its_adapter_goes_live(
     tasks = run("adapter_judged")
     assert (tasks["start_canary"], tasks["trigger_canary"], "promote" in tasks) == ("success", "success", False)
     event = judged.query("SELECT n, release FROM events WHERE kind = 'canary_started'")[0]
-    about = {"adapter": "small", "release": 2, "canary": event["n"]}
-    assert started_runs("canary_small") == [(f"release_2__canary_{event['n']}", about)]
+    name = f"release_2__canary_{event['n']}"
+    about = {"adapter": "small", "release": 2, "canary": event["n"], "run": name}
+    assert started_runs("canary_small") == [(name, about)]
     reported(judged, canary=0.9, live=0.9)
     assert judged.live() == 1
     tasks = run("canary_small", release=2)
@@ -150,6 +151,7 @@ def test_marking_the_waiting_task_as_failed_ends_the_canary_and_clearing_it_does
     asyncio.run(fired(trigger, lambda: asyncio.run(trigger.on_kill())))
     (event,) = judged.query("SELECT by_whom, why FROM events WHERE kind = 'canary_ended'")
     assert event["why"] == "Failed: ended by airflow: its task in Airflow was marked as failed."
+    assert judged.release(2).outcome == "rejected"
 
 
 def test_a_database_that_does_not_answer_for_a_while_ends_no_wait(

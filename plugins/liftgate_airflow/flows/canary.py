@@ -42,7 +42,10 @@ def canary(config: Adapter, path: Path) -> DAG | None:
     the canary's time is up, whichever comes first.
 
     - The canary does harm: mark *wait_for_outcomes* failed (clearing it only makes it wait anew), or
-      `liftgate releases end-canary`. Readers get what is live again within seconds, and the adapter is not tried again.
+      `liftgate releases end-canary`. Readers get what is live again within seconds, and the adapter is rejected and not
+      tried again.
+    - *wait_for_outcomes* red, and nobody marked it: clear it. When the canary's time is up, the next run of
+      `adapter_<name>` starts another run here too.
     - *judge_canary* red: what started the canary is still the ledger's word. Clear it.
     - Held for too few outcomes: does the application report them? `liftgate releases list` shows how many came. With
       more `hours` in the adapter's file, `adapter_<name>` starts another canary.

@@ -81,7 +81,7 @@ def _asked(candidate: Any, approve: str) -> Any:
 
 
 def _tried(candidate: Any) -> Any:
-    """Note in the ledger that a canary runs, and start the run that waits for its end: one for each canary."""
+    """Note in the ledger that a canary runs, and start the run that waits for its end: one for each canary in time."""
     from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 
     started = step("liftgate.releases.canary_steps.start_canary", skip_on="superseded")(candidate)
@@ -89,7 +89,7 @@ def _tried(candidate: Any) -> Any:
     started >> TriggerDagRunOperator(
         task_id="trigger_canary",
         trigger_dag_id=f"canary_{pulled.format('adapter')}",
-        trigger_run_id=f"release_{pulled.format('release')}__canary_{pulled.format('canary')}",
+        trigger_run_id=pulled.format("run"),
         conf=started,  # with the release whose canary runs: it may be an earlier one with the same adapter
         skip_when_already_exists=True,
     )

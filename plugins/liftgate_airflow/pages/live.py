@@ -27,8 +27,10 @@ def live(kb: str, reader: Text = "") -> dict[str, Any]:
     "where": {...}} - rows of that collection for which `where` holds, and of these only what the asker's groups allow.
     """
     with database_in_api_server().transaction() as connection:
-        row, served = queries().live_place(connection, kb=kb), serving(connection, kb, reader or None)
-    if row is None or served is None:
-        raise HTTPException(404, f"Expected a live release of {kb}, found none. Let kb_{kb} run.")
+        served = serving(connection, kb, reader or None)
+        if served is None:
+            raise HTTPException(404, f"Expected a live release of {kb}, found none. Let kb_{kb} run.")
+        # Of that very release: another may go live at any moment.
+        row = queries().place_of_release(connection, kb=kb, n=served.release.n)
     made = served.makeup.model_dump(include={"base", "adapter"})
     return {**row, **made, "canary": served.canary, "side": served.side, "where": visible_json(row["generation"])}

@@ -171,9 +171,10 @@ class OpenAIGenerator:
         try:
             said = self._server.post("/chat/completions", body)
         except ModelServerRefused as error:
-            if error.status == 404:  # unloaded since the list was read
-                self.model.require()
-            raise
+            if error.status != 404:
+                raise
+            self.model.require()  # unloaded since the list was read, as an adapter is by a restart
+            said = self._server.post("/chat/completions", body)
         return self._read(request, said)
 
     def _read(self, request: Request, said: Any) -> Answer:

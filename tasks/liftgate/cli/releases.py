@@ -118,12 +118,14 @@ def resume(kb: KnowledgeBase, why: Why = "") -> None:
 
 @app.command()
 def end_canary(kb: KnowledgeBase, n: Number, why: Why) -> None:
-    """End the canary of a release at once: all readers get what is live. Its adapter is not tried again."""
+    """End the canary of a release at once: all readers get what is live. Its adapter is rejected."""
     from liftgate.cli.session import by_whom, known_database, open_runtime, run_id
     from liftgate.releases import canary_steps
 
     with known_database():
-        if not canary_steps.end_canary(open_runtime(), kb, n, by=by_whom(), run_id=run_id(), why=why):
+        if canary_steps.end_canary(open_runtime(), kb, n, by=by_whom(), run_id=run_id(), why=why):
+            _say_who_is_told(kb)
+        else:
             typer.echo(f"No canary of release {n} of {kb} runs.")
 
 

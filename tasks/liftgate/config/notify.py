@@ -16,9 +16,10 @@ class Notify(Block):
 
     when: tuple[Occasion, ...] = Field(min_length=1)
     """promoted, rejected, held: what became of a candidate; also held is one that waits for a person's answer. canary:
-    some readers get an adapter, or no longer do. rolled_back: an earlier release is live again. resumed: promotions go
-    on. What a person does at the command line is told by the next run. stale: live has been behind its
-    sources for too long, told once a day. quarantined: documents could not be read. brake: a run was stopped."""
+    some readers get an adapter, or its canary was judged or ended by a person; where a promotion, a rejection or a
+    rollback ended it, that alone is told. rolled_back: an earlier release is live again. resumed: promotions go on.
+    What a person does at the command line is told by the next run. stale: live has been behind its sources for too
+    long, told once a day. quarantined: documents could not be read. brake: a run was stopped."""
     using: str = "webhook"
     """webhook, email or slack, or the dotted path of any notifier of Airflow's."""
     conn_id: str | None = None

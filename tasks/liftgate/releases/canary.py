@@ -102,7 +102,9 @@ def why_no_promotion(connection: Connection, of: Release) -> str | None:
     if found == "overdue" and running:
         return f"its time was up at {running.until:%Y-%m-%d %H:%M} UTC, and it is not judged."
     if found == "waits" and running:
-        return f"that of release {running.release} runs until {running.until:%Y-%m-%d %H:%M} UTC."
+        assert of.makeup.adapter
+        then = f"run adapter_{of.makeup.adapter.name} again then."
+        return f"that of release {running.release} runs until {running.until:%Y-%m-%d %H:%M} UTC: {then}"
     if found == "not_started":
         return "it has not run, or passed before a rollback away from it."
     assert of.makeup.adapter

@@ -19,7 +19,7 @@ from liftgate.releases.canary import (
     why_no_promotion,
 )
 from liftgate.releases.ledger import Release, live, lock_ledger, record, release
-from liftgate.releases.promotion import may_follow, require_allowed
+from liftgate.releases.promotion import branch_of, may_follow, record_end, require_allowed
 from liftgate.runs import Run
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
     """Let some readers have the candidate's adapter, with the same checks as a promotion in one transaction.
 
     It takes the place of another adapter's canary that still runs. Repeated while it runs, it changes nothing. Returns
-    what names the run that waits for it: adapter, release and the number of its event; superseded where something else
-    went live meanwhile. Raises PromotionRefused where the ledger would not allow a promotion, and after the canary's
-    end: who clears this step must not try again what was judged, or what a person ended.
+    what the run that waits for it needs: adapter, release, the number of its event and the name of that run; superseded
+    where something else went live meanwhile. Raises PromotionRefused where the ledger would not allow a promotion, and
+    after the canary's end: who clears this step must not try again what was judged, or what a person ended.
     """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, run.kb)
@@ -55,7 +55,17 @@ def start_canary(runtime: Runtime, run: Run, candidate: int) -> dict[str, Any] |
             running = running_canary(connection, run.kb)
         assert running
     print(f"{running.settings} get the adapter of release {candidate}, until {running.until:%Y-%m-%d %H:%M} UTC.")
-    return {"adapter": part.name, "release": running.release, "canary": running.n}
+    waits = _name_of_run(running, run)
+    return {"adapter": part.name, "release": running.release, "canary": running.n, "run": waits}
+
+
+def _name_of_run(running: RunningCanary, run: Run) -> str:
+    """One for each canary, so that a repeated step starts no second run; another when nobody judged it in time.
+
+    The run of an overdue one has failed, or is late: judged by both, it is judged once.
+    """
+    name = f"release_{running.release}__canary_{running.n}"
+    return name if datetime.now(UTC) < running.until else f"{name}__overdue_{run.run_id}"
 
 
 def _require_due(connection: Connection, asked: Release) -> None:
@@ -89,6 +99,7 @@ def seconds_left(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
 def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | None = None) -> int:
     """Judge the canary of a release, once, and return the release to decide about: the newest with the same adapter.
 
+    One without a verdict does not count: the run that judges it decides about it, and goes by this canary.
     0: it was ended by something else, such as a newer canary or a rollback, and nothing is judged. Raises
     PromotionRefused before its time is up, unless it does harm: what is looked at until it passes, passes by chance.
     """
@@ -107,13 +118,17 @@ def judge_canary(runtime: Runtime, run: Run, candidate: int, now: datetime | Non
         if started is None or ended is None:
             print(f"The canary of release {candidate} of {run.kb} was ended by something else: nothing is judged.")
             return ENDED_OTHERWISE
-        newest: int = queries().newest_release_with(connection, kb=run.kb, adapter=started["details"]["adapter"])
+        newest: int = _newest_judged(connection, run.kb, started["details"]["adapter"])
     print(ended["details"]["judgement"]["sentence"])
     return newest
 
 
 def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: str, why: str) -> bool:
-    """End the canary of a release at once, as failed: a person's no stands for the adapter. False: it does not run."""
+    """End the canary of a release at once, as failed: a person's no stands for the adapter. False: it does not run.
+
+    What the canary's run would reject for it is rejected here, since that run may be the one that a person marked as
+    failed: the newest judged release with the adapter.
+    """
     with runtime.database.transaction() as connection:
         lock_ledger(connection, kb)
         running = _running(connection, kb, candidate)
@@ -122,6 +137,9 @@ def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: st
         found = judge(*tallies(connection, kb, running.n, running.until), running.settings)
         ended = replace(found, outcome="failed", sentence=f"Failed: ended by {by}: {why}.")
         _record_end(connection, running, ended, by, run_id)
+        newest = release(connection, kb, _newest_judged(connection, kb, running.adapter))
+        if branch_of(connection, newest) == "reject":
+            record_end(connection, newest, "rejected", by=by, run_id=run_id)
     print(f"The canary of release {candidate} of {kb} has ended: all readers get what is live.")
     return True
 
@@ -129,6 +147,11 @@ def end_canary(runtime: Runtime, kb: str, candidate: int, *, by: str, run_id: st
 def _running(connection: Connection, kb: str, candidate: int) -> RunningCanary | None:
     found = running_canary(connection, kb)
     return found if found and found.release == candidate else None
+
+
+def _newest_judged(connection: Connection, kb: str, adapter: str) -> int:
+    n: int = queries().newest_judged_release_with(connection, kb=kb, adapter=adapter)
+    return n
 
 
 def _is_due(connection: Connection, running: RunningCanary, now: datetime) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liftgate.database import queries
+from liftgate.database import Connection
 from liftgate.generations import last_closed
 from liftgate.releases import promotion
-from liftgate.releases.ledger import lock_ledger, record, release, releases
+from liftgate.releases.canary import why_no_promotion
+from liftgate.releases.ledger import Release, lock_ledger, newest_verdict, record, release, releases
 from liftgate.releases.standing import behind_since
 from liftgate.runs import Run
 
@@ -67,10 +68,19 @@ def needs_new_run(runtime: Runtime, run: Run, candidate: int) -> bool:
 def notify(runtime: Runtime, run: Run, candidate: int) -> str:
     """Say in one line what became of the candidate, and how long live has been behind its sources."""
     with runtime.database.transaction() as connection:
-        row = queries().release(connection, kb=run.kb, n=candidate)
+        became = _became(connection, release(connection, run.kb, candidate))
         behind = behind_since(connection, run.kb)
-    line = f"Release {candidate} of {run.kb}: {row['outcome'] or 'waits for a verdict'}."
+    line = f"Release {candidate} of {run.kb}: {became}."
     if behind:
         line += f" Live has been behind its sources since {behind:%Y-%m-%d %H:%M:%S}."
     print(line)
     return line
+
+
+def _became(connection: Connection, candidate: Release) -> str:
+    """Example: one whose canary runs -> "judged promote; its canary: it runs until 2025-03-04 09:30 UTC"."""
+    judged = newest_verdict(connection, candidate)
+    if candidate.outcome or judged is None:
+        return candidate.outcome or "waits for a verdict"
+    tried = why_no_promotion(connection, candidate) if judged["outcome"] == "promote" else None
+    return f"judged {judged['outcome']}" + (f"; its canary: {tried.rstrip('.')}" if tried else "")

@@ -43,18 +43,22 @@ def decide(runtime: Runtime, run: Run, candidate: int, asks: bool = True, starts
     cannot holds the candidate back.
     """
     with runtime.database.transaction() as connection:
-        proposed = release(connection, run.kb, candidate)
-        judged, held = newest_verdict(connection, proposed), hold(connection, run.kb)
-        outcome = judged["outcome"] if judged else "inconclusive"
-        branch: Branch = "reject" if outcome == "reject" else "hold"
-        if judged and outcome == "promote" and not held:
-            branch = _by_approval(connection, proposed, judged)
-        if branch == "promote":
-            branch = _by_canary(connection, proposed)
-        if (branch == "ask_for_approval" and not asks) or (branch == "start_canary" and not starts_canary):
-            branch = "hold"
-    print(f"Release {candidate} was judged {outcome}" + (", promotions are on hold" if held else "") + f": {branch}")
+        branch = branch_of(connection, release(connection, run.kb, candidate))
+    if (branch == "ask_for_approval" and not asks) or (branch == "start_canary" and not starts_canary):
+        branch = "hold"
+    print(f"Release {candidate} of {run.kb}: {branch}")
     return branch
+
+
+def branch_of(connection: Connection, proposed: Release) -> Branch:
+    """Where a candidate goes in a flow that can do everything."""
+    judged, held = newest_verdict(connection, proposed), hold(connection, proposed.kb)
+    outcome = judged["outcome"] if judged else "inconclusive"
+    print(f"Release {proposed.n} was judged {outcome}" + (", promotions are on hold." if held else "."))
+    branch: Branch = "reject" if outcome == "reject" else "hold"
+    if judged and outcome == "promote" and not held:
+        branch = _by_approval(connection, proposed, judged)
+    return _by_canary(connection, proposed) if branch == "promote" else branch
 
 
 def _by_approval(connection: Connection, proposed: Release, judged: dict[str, Any]) -> Branch:
@@ -132,12 +136,16 @@ def require_allowed(connection: Connection, candidate: Release) -> bool:
 
 def reject(runtime: Runtime, run: Run, candidate: int) -> None:
     """Record the rejection, with the sentence that decided. What is live stays live."""
-    _end(runtime, run, candidate, "rejected")
+    with runtime.database.transaction() as connection:
+        lock_ledger(connection, run.kb)
+        record_end(connection, release(connection, run.kb, candidate), "rejected", by=run.run_id, run_id=run.run_id)
 
 
 def hold_back(runtime: Runtime, run: Run, candidate: int) -> None:
     """Record that the candidate waits: for evidence, or for the promotion hold to be lifted."""
-    _end(runtime, run, candidate, "held")
+    with runtime.database.transaction() as connection:
+        lock_ledger(connection, run.kb)
+        record_end(connection, release(connection, run.kb, candidate), "held", by=run.run_id, run_id=run.run_id)
 
 
 def override(runtime: Runtime, kb: str, n: int, *, by: str, run_id: str, why: str) -> None:
@@ -223,19 +231,20 @@ def _has_new_evidence(connection: Connection, candidate: Release, judged: dict[s
     return judged["decided_at"] > fled["at"] and judged["questions"] not in before
 
 
-def _end(runtime: Runtime, run: Run, n: int, outcome: str) -> None:
-    with runtime.database.transaction() as connection:
-        lock_ledger(connection, run.kb)
-        candidate = release(connection, run.kb, n)
-        held, judged = hold(connection, run.kb), newest_verdict(connection, candidate)
-        why = judged["verdict"]["summary"][0] if judged else "not judged"
-        if outcome == "held" and held and judged and judged["outcome"] == "promote":
-            why = f"judged promote, but promotions are on hold: {held.why}"
-        elif judged and judged["outcome"] == "promote":
-            why = _said_by_canary(connection, candidate, outcome) or why
-        if candidate.outcome != outcome:
-            record(connection, run.kb, outcome, by=run.run_id, run_id=run.run_id, release=n, why=why)
-    print(f"Release {n} of {run.kb} is {outcome}: {why}")
+def record_end(
+    connection: Connection, candidate: Release, outcome: Literal["rejected", "held"], *, by: str, run_id: str
+) -> None:
+    """Record it with the sentence that decided, unless it is so already. The caller holds the ledger's lock."""
+    kb, n = candidate.kb, candidate.n
+    held, judged = hold(connection, kb), newest_verdict(connection, candidate)
+    why = judged["verdict"]["summary"][0] if judged else "not judged"
+    if outcome == "held" and held and judged and judged["outcome"] == "promote":
+        why = f"judged promote, but promotions are on hold: {held.why}"
+    elif judged and judged["outcome"] == "promote":
+        why = _said_by_canary(connection, candidate, outcome) or why
+    if candidate.outcome != outcome:
+        record(connection, kb, outcome, by=by, run_id=run_id, release=n, why=why)
+    print(f"Release {n} of {kb} is {outcome}: {why}")
 
 
 def _said_by_canary(connection: Connection, candidate: Release, outcome: str) -> str | None:

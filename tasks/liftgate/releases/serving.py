@@ -30,7 +30,7 @@ class Serving:
     makeup: Makeup
     """What to answer with: that of the release, with the canary's base model and adapter for its readers."""
     canary: int | None
-    """The release whose canary runs; tell it with each outcome. None: no canary runs, and no outcome is wanted."""
+    """Number of the canary that runs; tell it with each outcome. None: no canary runs, and no outcome is wanted."""
     side: Side
 
 
@@ -63,7 +63,7 @@ def serving(connection: Connection, kb: str, reader: str | None = None, now: dat
     side = side_of(canary, reader) if reader is not None else "live"
     new = release(connection, kb, canary.release).makeup
     mixed = current.makeup.model_copy(update={"base": new.base, "adapter": new.adapter})
-    return Serving(current, mixed if side == "canary" else current.makeup, canary.release, side)
+    return Serving(current, mixed if side == "canary" else current.makeup, canary.n, side)
 
 
 def side_of(canary: RunningCanary, reader: str) -> Side:
@@ -84,7 +84,7 @@ def report_outcomes(runtime: Runtime, kb: str, outcomes: Iterable[Outcome]) -> i
             raise LiftgateError(f"Expected a live release of {kb}, found none. Check the name.")
         canary = _serving_now(connection, kb)
         for one in outcomes:
-            if canary and one.canary == canary.release and one.side == side_of(canary, one.reader):
+            if canary and one.canary == canary.n and one.side == side_of(canary, one.reader):
                 counted += _store(connection, canary, one)
     return counted
 
@@ -109,4 +109,4 @@ def _store(connection: Connection, canary: RunningCanary, one: Outcome) -> int:
 
 
 def _hashed(canary: RunningCanary, reader: str) -> str:
-    return hashlib.sha256(f"{canary.kb}\n{canary.release}\n{reader}".encode()).hexdigest()
+    return hashlib.sha256(f"{canary.kb}\n{canary.n}\n{reader}".encode()).hexdigest()

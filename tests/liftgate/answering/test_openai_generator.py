@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -119,6 +120,26 @@ def test_new_adapter_is_loaded_once_where_the_server_finds_it_if_its_files_are_t
     answer_questions(runtime, makeup, [Asked("When the topicba desk opens?", ("staff",))])
     assert [path for path, _, _ in servers.asked].count("/v1/load_lora_adapter") == 1
     assert f"loaded /loras/trained/one as small-{makeup.adapter.digest}" in capsys.readouterr().out
+
+
+def test_an_adapter_that_the_server_lost_by_a_restart_is_loaded_again_and_every_question_is_answered(
+    judged: Any, servers: ModelServers
+) -> None:
+    _, _, candidate = registered(judged)
+    makeup = judged.release(candidate).makeup
+    runtime = served(judged, servers, generator_adapters_dir="/loras")
+    many = [Asked(f"When the topic{a}{b} desk opens?", ("staff",)) for a in "ab" for b in "abcdefghij"]
+    one_by_one, lost = Lock(), []
+
+    def lost_once(prompt: str) -> str:
+        with one_by_one:
+            if not lost:
+                lost.append(servers.models.pop(f"small-{makeup.adapter.digest}"))
+        return schema(prompt)
+
+    servers.folders["/loras/trained/one"] = lost_once
+    assert all(one.text for one in answer_questions(runtime, makeup, many))
+    assert [path for path, _, _ in servers.asked].count("/v1/load_lora_adapter") > 1
 
 
 def test_server_that_loads_no_adapter_says_what_it_takes(judged: Any, servers: ModelServers) -> None:

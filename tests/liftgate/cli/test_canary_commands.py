@@ -13,7 +13,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from liftgate.cli import app
-from liftgate.releases.serving import serving
+from liftgate.releases.serving import Serving, serving
 
 Command = Callable[..., Result]
 
@@ -28,17 +28,18 @@ def command(judged: Any, monkeypatch: pytest.MonkeyPatch) -> Command:
     return lambda *given, lines="": CliRunner().invoke(app, [str(one) for one in given], input=lines)
 
 
-def served(judged: Any, reader: str) -> str:
+def served(judged: Any, reader: str) -> Serving:
     with judged.runtime.database.transaction() as connection:
         found = serving(connection, "small", reader)
     assert found
-    return found.side
+    return found
 
 
 def lines(judged: Any, readers: int = 20) -> str:
+    told = [(name, served(judged, name)) for name in map(str, range(readers))]
     rows = [
-        {"canary": 2, "side": served(judged, name), "reader": name, "request": f"r-{name}", "good": True}
-        for name in map(str, range(readers))
+        {"canary": found.canary, "side": found.side, "reader": name, "request": f"r-{name}", "good": True}
+        for name, found in told
     ]
     return "".join(json.dumps(row) + "\n" for row in rows)
 
@@ -75,13 +76,16 @@ def test_running_canary_stands_below_the_releases_and_its_judgement_in_that_of_i
 
 def test_a_person_ends_the_canary(judged: Any, command: Command) -> None:
     given = ("releases", "end-canary", "small", 2, "--why", "readers complain")
-    assert "has ended" in command(*given).stdout
-    assert served(judged, "0") == served(judged, "1") == "live"
+    said = command(*given).stdout
+    assert "has ended" in said
+    assert "Nobody is told yet" in said
+    assert judged.release(2).outcome == "rejected"
+    assert served(judged, "0").side == served(judged, "1").side == "live"
     assert "No canary of release 2 of small runs." in command(*given).stdout
 
 
 def test_an_answer_to_a_reader_of_the_canary_is_the_canarys(judged: Any, command: Command) -> None:
-    reader = next(name for name in map(str, range(20)) if served(judged, name) == "canary")
+    reader = next(name for name in map(str, range(20)) if served(judged, name).side == "canary")
     asked = ("ask", "small", "How long is the leave?", "--group", "strangers")
     digest = judged.release(2).makeup.adapter.digest[:8]
     assert "Release 1 of small with the canary: generation 1, prompt " in command(*asked, "--reader", reader).stdout

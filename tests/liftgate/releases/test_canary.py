@@ -28,6 +28,7 @@ from liftgate.releases.canary_steps import end_canary, judge_canary, seconds_lef
 from liftgate.releases.promotion import decide, override
 from liftgate.releases.rollback import resume
 from liftgate.runs import freeze_as_before
+from liftgate.training.adapters import register_adapter
 from liftgate.training.due import stop_if_nothing_to_do
 
 BY_HAND = {"by": "test", "run_id": "by hand"}
@@ -166,10 +167,16 @@ def test_a_canary_starts_only_where_a_promotion_would_be_allowed(judged: Any) ->
 
 
 def test_a_canary_that_is_started_again_by_the_same_run_is_the_same(judged: Any) -> None:
-    run, candidate = started(judged)
-    start_canary(judged.runtime, run, candidate)
+    run, candidate = better_adapter(judged)
+    assert start_canary(judged.runtime, run, candidate) == start_canary(judged.runtime, run, candidate)
     assert judged.events("canary_started") == [("canary_started", candidate)]
     assert decide(judged.runtime, run, candidate) == "hold"
+
+
+def test_a_run_that_started_a_canary_says_that_it_waits_for_its_end(judged: Any) -> None:
+    run, candidate = started(judged)
+    said = outcomes.notify(judged.runtime, run, candidate)
+    assert said.startswith(f"Release {candidate} of small: judged promote; its canary: it runs until ")
 
 
 @pytest.mark.slow
@@ -203,6 +210,19 @@ def test_an_adapter_whose_parent_moved_meanwhile_needs_no_second_canary(judged: 
 
 
 @pytest.mark.slow
+def test_the_end_of_a_canary_decides_about_no_release_that_is_still_being_answered(judged: Any) -> None:
+    _, candidate = started(judged)
+    new_index(judged)
+    folder = str(judged.folder / "trained" / "one")
+    rebased = register_adapter(judged.runtime, adapter_run(judged, file={"canary": HALF}), "set-one", folder)
+    reported(judged, canary=0.9, live=0.9)
+    assert whole_canary(judged, candidate) == (candidate, "promote")
+    assert [judged.release(n).outcome for n in (candidate, rebased)] == ["superseded", None]
+    assert better_adapter(judged)[1] == rebased
+    assert decide(judged.runtime, adapter_run(judged, file={"canary": HALF}), rebased) == "promote"
+
+
+@pytest.mark.slow
 def test_an_adapter_that_was_judged_again_while_its_canary_ran_goes_live_as_its_newest_release(judged: Any) -> None:
     _, candidate = started(judged)
     new_index(judged)
@@ -220,6 +240,7 @@ def test_the_adapter_of_another_file_waits_until_the_readers_are_free(judged: An
     run, second = better_adapter(judged, name="two", file="other")
     assert judged.end(run, second) == "hold"
     assert last_why(judged, "held").startswith(f"canary: that of release {first} runs until ")
+    assert last_why(judged, "held").endswith(" UTC: run adapter_other again then.")
     assert stop_if_nothing_to_do(judged.runtime, run, "set-two")
     with pytest.raises(PromotionRefused, match=f"found: that of release {first} runs until"):
         start_canary(judged.runtime, run, second)

@@ -78,22 +78,37 @@ def test_a_person_ends_a_canary_and_their_no_stands_for_the_adapter(judged: Any)
     reported(judged, canary=0.9, live=0.9)
     assert end_canary(judged.runtime, "small", candidate, by="ada", run_id="by hand", why="readers complain")
     assert (running(judged), seconds_left(judged.runtime, run, candidate)) == (None, 0)
+    assert last_why(judged, "rejected") == "canary: Failed: ended by ada: readers complain."
     assert judge_canary(judged.runtime, run, candidate) == candidate
     assert judged.end(run, candidate) == "reject"
-    assert last_why(judged, "rejected") == "canary: Failed: ended by ada: readers complain."
+    assert judged.events("rejected") == [("rejected", candidate)]
     new_index(judged)
     again, rebased = better_adapter(judged)
     assert decide(judged.runtime, again, rebased) == "reject"
     assert not end_canary(judged.runtime, "small", candidate, by="ada", run_id="again", why="once more")
 
 
-def test_a_canary_that_nobody_waits_for_is_taken_up_by_the_next_run(judged: Any) -> None:
+def test_a_person_who_ends_a_canary_leaves_no_release_with_its_adapter_open(judged: Any) -> None:
+    _, candidate = started(judged)
+    new_index(judged)
+    run, rebased = better_adapter(judged)
+    assert judged.end(run, rebased) == "hold"
+    end_canary(judged.runtime, "small", candidate, by="ada", run_id="by hand", why="readers complain")
+    assert [judged.release(n).outcome for n in (candidate, rebased)] == ["superseded", "rejected"]
+    assert judged.events("rejected") == [("rejected", rebased)]
+
+
+def test_a_canary_that_nobody_waits_for_is_taken_up_by_a_run_of_another_name(judged: Any) -> None:
     short = {**HALF, "hours": 0.3 / 3600}
-    run, candidate = started(judged, canary=short)
+    run, candidate = better_adapter(judged, canary=short)
+    first = start_canary(judged.runtime, run, candidate)
     time.sleep(0.4)
     assert stop_if_nothing_to_do(judged.runtime, run, "set-one")
     assert decide(judged.runtime, run, candidate) == "start_canary"
-    start_canary(judged.runtime, run, candidate)
+    second = start_canary(judged.runtime, run, candidate)
+    assert first != "superseded" != second
+    assert second["run"] == f"{first['run']}__overdue_{run.run_id}"
+    assert start_canary(judged.runtime, run, candidate) == second
     assert judged.events("canary_started") == [("canary_started", candidate)]
     assert judge_canary(judged.runtime, run, candidate) == candidate
     assert decide(judged.runtime, run, candidate) == "hold"

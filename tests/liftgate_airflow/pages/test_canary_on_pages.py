@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from canaries import ended, reported, started
+from canaries import ended, new_index, reported, started, whole_canary
 from databases import Databases
 from judged_knowledge_base import JudgedKnowledgeBase
 from psycopg.conninfo import conninfo_to_dict
 
+from liftgate.releases.serving import Serving, serving
 from liftgate.runtime import Runtime
+from liftgate_airflow.pages import live
 
 pytestmark = pytest.mark.slow
 
@@ -60,12 +62,34 @@ def test_pages_show_a_running_canary_and_then_its_judgement(get: Any, tried: Jud
     assert "canary ended" in get("/kb/small/ledger?kind=canary_ended").text
 
 
+def test_what_an_application_is_told_is_of_one_release_also_where_another_goes_live_meanwhile(
+    tried: JudgedKnowledgeBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported(tried, canary=0.9, live=0.9)
+
+    def promoting(*given: Any) -> Serving | None:
+        assert whole_canary(tried, 2) == (2, "promote")
+        found = serving(*given)
+        new_index(tried)
+        return found
+
+    monkeypatch.setattr(live, "database_in_api_server", lambda: tried.runtime.database)
+    monkeypatch.setattr(live, "serving", promoting)
+    told = live.live("small")
+    makeup = tried.release(2).makeup
+    assert (told["release"], told["generation"]) == (2, makeup.retrieval.generation)
+    assert makeup.adapter
+    assert told["adapter"] == makeup.adapter.model_dump()
+    assert [operand["valueInt"] for operand in told["where"]["operands"]] == [told["generation"]] * 2
+
+
 def test_application_learns_which_adapter_a_reader_gets(get: Any, tried: JudgedKnowledgeBase) -> None:
     told = [get(f"/live/small?reader=reader%20{number}").json() for number in range(30)]
     makeup, live = tried.release(2).makeup, tried.release(1).makeup
     assert makeup.adapter
+    number = tried.query("SELECT n FROM events WHERE kind = 'canary_started'")[0]["n"]
     for one in told:
-        assert (one["release"], one["canary"], one["generation"]) == (1, 2, live.retrieval.generation)
+        assert (one["release"], one["canary"], one["generation"]) == (1, number, live.retrieval.generation)
         assert one["adapter"] == (makeup.adapter.model_dump() if one["side"] == "canary" else None)
     assert {one["side"] for one in told} == {"canary", "live"}
     assert get("/live/small").json()["side"] == "live"
