@@ -21,7 +21,8 @@ print("type:", manager.hooks["liftgate"].hook_name)
 print("fields:", sorted(name for name in manager.connection_form_widgets if "liftgate" in name))
 """
 WORTH_A_RETRY = {
-    "SourceError", "DocumentChanged", "PageForbidden", "DocumentUnreadable", "IndexDiffers", "IndexUnavailable", "IndexRefused",
+    "SourceError", "DocumentChanged", "PageForbidden", "DocumentUnreadable",
+    "IndexDiffers", "IndexUnavailable", "IndexRefused",
     "JobFailed", "JobLost", "ClusterUnavailable", "ModelServerUnavailable",
 }  # fmt: skip
 """A server may answer later; the others may go through at the next try."""
