@@ -87,6 +87,15 @@ def test_page_of_a_knowledge_base_says_how_it_stands(get: Any) -> None:
     assert [row["release"] for row in times["data"]["values"]] == [1, 2, 5, 6]
 
 
+def test_plots_tell_the_time_as_the_page_does(get: Any) -> None:
+    """By 24 hours and in UTC; a whole day is a date."""
+    timeline, times = specs(get("/kb/small").text)
+    for plotted in [*timeline["layer"], times]:
+        x = plotted["encoding"]["x"]
+        assert x["scale"] == {"type": "utc"}
+        assert {"hours": "%H:%M", "minutes": "%H:%M", "date": "%b %d"}.items() <= x["axis"]["format"].items()
+
+
 def test_only_who_may_start_the_dag_is_offered_the_way_back(get: Any) -> None:
     viewer, user = get("/kb/small", "viewer").text, get("/kb/small", "user").text
     assert "roll_back_small/dagRuns" not in viewer
