@@ -51,6 +51,8 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     ### Triage
     Readers see the last promoted release until *promote* has ended; a red run changes nothing for them but access.
 
+    - A task stays *scheduled*: its pool, which the file names as `pool` or `models_pool`, is full or missing. To make
+      it: `airflow pools set NAME 1 "tasks that load a model"`.
     - *plan_changes* red: read the counts. If they are right, trigger a run with the param that the message names.
       If not, mend the source, then clear *list_sources* and what is downstream.
     - *close_generation* red because a source gave nothing: mend its credentials, then trigger a run.
