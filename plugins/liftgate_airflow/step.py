@@ -92,10 +92,18 @@ def step(
 
     call.__name__ = name
     call.__doc__ = f"`{name}` of `{module}`"
+    if (pool := options.get("pool", "default_pool")) != "default_pool":
+        call.__doc__ += f". {page_of_pool(pool)}"
     call.__signature__ = _signature(names)  # type: ignore[attr-defined]
     if named_by is not None:
         options["map_index_template"] = f"{{{{ {MAP_NAME} }}}}"
     return kind(task_id=name, doc_md=call.__doc__, multiple_outputs=False, **options)(call)
+
+
+def page_of_pool(pool: str) -> str:
+    """What the page of a task says of its pool. Where it is missing, Airflow lets the task wait without a word."""
+    made_by = f'`airflow pools set {pool} 1 "tasks that load a model"`'
+    return f"While it stays *scheduled*, the pool `{pool}` is full or missing. To make it: {made_by}"
 
 
 def freeze_configuration(path: Path) -> Any:

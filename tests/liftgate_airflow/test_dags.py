@@ -108,7 +108,7 @@ def test_every_step_is_a_function_of_the_library(dags: dict[str, Any]) -> None:
     for dag in dags.values():
         for task in dag.tasks:
             if (page := task.doc_md or "").startswith("`"):
-                name, module = page.split("`")[1::2]
+                name, module = page.split("`")[1:4:2]
                 assert callable(getattr(import_module(module), name))
                 assert task.task_id.rpartition(".")[2] == name
 
@@ -121,6 +121,14 @@ def test_tasks_that_load_a_model_wait_in_the_pool_of_models(dags: dict[str, Any]
     pools = {task.task_id for dag in dags.values() for task in dag.tasks if task.pool == "models"}
     assert pools >= {"index_changes", "validate_chunks", "retrieve_for_questions", "train", "answer_with_candidate"}
     assert not pools & {"wait_for_turn", "list_sources", "promote", "decide"}
+
+
+def test_page_says_how_to_make_the_pool_that_a_task_waits_in(dags: dict[str, Any]) -> None:
+    command = "`airflow pools set models 1 "
+    steps = [task for dag in dags.values() for task in dag.tasks if task.pool == "models"]
+    assert [task.task_id for task in steps if command not in task.doc_md] == []
+    assert "pools set" not in dags["kb_handbook"].get_task("list_sources").doc_md
+    assert [name for name in GATES if "- A task stays *scheduled*" not in dags[name].doc_md] == []
 
 
 def test_promotions_and_rollbacks_emit_their_assets(dags: dict[str, Any]) -> None:

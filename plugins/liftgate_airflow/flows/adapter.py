@@ -42,6 +42,8 @@ def adapter(config: Adapter, path: Path) -> DAG:
     ### Triage
     Readers see the last promoted release until *promote* has ended; a red run changes nothing for them.
 
+    - A task stays *scheduled*: its pool, which the knowledge base names as `pool` or `models_pool`, is full or missing.
+      To make it: `airflow pools set NAME 1 "tasks that load a model"`.
     - *validate_tuning_set* red: its report is named in the log. Mend the examples, then start a new run.
     - *train* red: its log ends with the job's, or with what is wrong with each of its pods. Mend that and clear it;
       training goes on from its last checkpoint. Marking it failed deletes its job.

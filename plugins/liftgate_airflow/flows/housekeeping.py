@@ -13,7 +13,7 @@ from airflow.sdk import DAG, TaskGroup, task
 
 from liftgate_airflow import telling
 from liftgate_airflow.dag import liftgate_dag, on_time
-from liftgate_airflow.step import freeze_configuration, step
+from liftgate_airflow.step import freeze_configuration, page_of_pool, step
 
 PATIENCE: dict[str, Any] = {"retries": 4, "retry_delay": timedelta(minutes=15), "retry_policy": None}
 """Whoever writes goes first: a knowledge base that is being written is tried again later."""
@@ -42,7 +42,8 @@ def housekeeping(files: Mapping[str, Path]) -> DAG:
     - *doctor* red: its log has a line for each problem, with the remedy.
     - *take_a_slot* stays scheduled: its pool is full, or missing; its page has the command that makes it.
     - *prune* red: nothing that is kept was touched. Clear it.
-    - *compare_newest* red with rows missing: trigger `kb_<name>` with the param *force*, which writes them again.
+    - *compare_newest* red with rows missing: trigger `kb_<name>` with the params *force*, which writes them again,
+      and *allow_opened_up_to*, the number of its documents: the brake on opened documents stops it otherwise.
     """
     with liftgate_dag(
         "housekeeping", page=housekeeping.__doc__, schedule=on_time("30 5 * * *"), dagrun_timeout=PATIENCE_OF_A_RUN
@@ -84,10 +85,7 @@ def _pools(files: Mapping[str, Path]) -> list[str]:
 
 def _slot(pool: str) -> None:
     """A task that does nothing but show that the pool is there: no task of Airflow 3 can look one up."""
-    page = (
-        f"Takes a slot of the pool `{pool}` and gives it back. While it stays *scheduled*, the pool is full or missing."
-        f' To make it: `airflow pools set {pool} 1 "tasks that load a model"`'
-    )
+    page = f"Takes a slot of its pool and gives it back. {page_of_pool(pool)}"
     with TaskGroup(f"pool_{re.sub(r'[^A-Za-z0-9_-]', '_', pool)}"):
 
         @task(pool=pool, doc_md=page)

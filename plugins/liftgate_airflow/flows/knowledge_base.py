@@ -58,6 +58,8 @@ def knowledge_base(config: KnowledgeBase, path: Path) -> DAG:
     - *index_changes*, *close_generation* red otherwise: clear the task with what is downstream. If it says that the
       turn was lost, clear *plan_changes* and what is downstream.
     - *validate_chunks* red: its report is named in the log. Mend documents or parsing; the next run plans anew.
+    - A task stays *scheduled*: its pool, which the file names as `pool` or `models_pool`, is full or missing. To make
+      it: `airflow pools set NAME 1 "tasks that load a model"`.
     - *reject* or *hold* green: the log gives the sentence that decided. *Browse, Liftgate* has the rest with every
       interval and the questions that changed, `liftgate releases show <name> N` as a table.
     - Something bad is live: trigger `roll_back_<name>`, here or on that page. That takes seconds, and stays until

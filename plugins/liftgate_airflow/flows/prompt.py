@@ -34,6 +34,8 @@ def prompt(config: KnowledgeBase, path: Path) -> DAG:
     ### Triage
     Readers see the last promoted release until *promote* has ended; a red run changes nothing for them.
 
+    - A task stays *scheduled*: its pool, which the file names as `pool` or `models_pool`, is full or missing. To make
+      it: `airflow pools set NAME 1 "tasks that load a model"`.
     - An *answer* task red: clear it with what is downstream; answers that were finished are kept.
     - *reject* or *hold* green: the log gives the sentence that decided. `liftgate releases show <name> N` has the rest.
     - A bad prompt is live: trigger `roll_back_<name>`; with part `prompt`, only the prompt goes back.

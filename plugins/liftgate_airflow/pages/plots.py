@@ -25,7 +25,14 @@ MOST_ROWS = 60
 """Of a plot. The table below it has every check."""
 
 Spec = dict[str, Any]
-TIME: Spec = {"type": "temporal", "title": None, "scale": {"type": "utc"}, "axis": {"tickCount": 5}}
+BY_THE_CLOCK = {"hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S", "date": "%b %d", "week": "%b %d"}
+"""Of a tick, by the finest unit that it needs. Vega's own are 12-hour times, and name the weekday of a whole day."""
+TIME: Spec = {
+    "type": "temporal",
+    "title": None,
+    "scale": {"type": "utc"},
+    "axis": {"tickCount": 5, "format": BY_THE_CLOCK},
+}
 
 
 def interval_plots(checks: Iterable[Check]) -> dict[str, Spec]:

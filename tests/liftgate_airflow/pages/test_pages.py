@@ -63,7 +63,7 @@ def test_page_is_whole_and_loads_nothing_from_elsewhere(get: Any, path: str) -> 
     assert answer.status_code == 200
     assert answer.text.rstrip().endswith("</html>")
     loaded = re.findall(r'(?:src|href)="([^"#?][^"]*)"', answer.text)
-    assert [url for url in loaded if not url.startswith("/liftgate/")] == []
+    assert [url for url in loaded if not url.startswith(("/liftgate/", "/dags/"))] == []
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert (
         re.findall(r"<script(?! defer src=| src=| type=\"application/json\")|<style| style=| on\w+=", answer.text) == []
@@ -82,6 +82,7 @@ def test_page_of_a_knowledge_base_says_how_it_stands(get: Any) -> None:
         assert text in html
     assert "torn.pdf" in html
     assert "sound PDF" in html
+    assert 'href="/dags/kb_small/runs/run-7" target="_top"' in html
     timeline, times = specs(html)
     assert [row["release"] for row in timeline["layer"][0]["data"]["values"]] == [1, 2, 5, 6, 2]
     assert [row["release"] for row in times["data"]["values"]] == [1, 2, 5, 6]
@@ -96,6 +97,15 @@ def test_pool_that_airflow_does_not_have_is_told(get: Any, told: Any) -> None:
     told.file.write_text(written)
     told.query("DELETE FROM runs WHERE run_id = %s RETURNING 1", run.run_id)
     assert re.findall(r"The pool (\w+) does not exist", html) == ["models"]
+
+
+def test_plots_tell_the_time_as_the_page_does(get: Any) -> None:
+    """By 24 hours and in UTC; a whole day is a date."""
+    timeline, times = specs(get("/kb/small").text)
+    for plotted in [*timeline["layer"], times]:
+        x = plotted["encoding"]["x"]
+        assert x["scale"] == {"type": "utc"}
+        assert {"hours": "%H:%M", "minutes": "%H:%M", "date": "%b %d"}.items() <= x["axis"]["format"].items()
 
 
 def test_only_who_may_start_the_dag_is_offered_the_way_back(get: Any) -> None:

@@ -32,6 +32,12 @@ SHOWN = {("kb", "light"), ("release", "dark"), ("release", "phone")}
 WIDE = {"width": 1200, "height": 900}
 PHONE = {"width": 390, "height": 844}
 PICTURES = ROOT / "examples" / "handbook" / "pictures"
+CUT_WORDS = """
+    [...document.querySelectorAll("td.text")].map(cell => [cell, cell.closest(".scroll")])
+    .filter(([cell, table]) => cell.getBoundingClientRect().right > table.getBoundingClientRect().right)
+    .map(([cell, table]) => table.ariaLabel)
+"""
+"""The tables in which somebody has to scroll sideways for the words."""
 ASSERT_NARROW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -57,11 +63,12 @@ def browser() -> Iterator[Browser]:
 
 
 def looked_at(seen: Visit, look: str) -> None:
-    """Open every page: nothing to complain about, nothing wider than the window, nothing from elsewhere."""
+    """Open every page: nothing to complain about, nothing wider than the window, no words cut or from elsewhere."""
     for name, path in PAGES.items():
         seen.open(path)
         assert seen.complaints == [], name
         assert seen.page.evaluate(ASSERT_NARROW) <= 0, name
+        assert seen.page.evaluate(CUT_WORDS) == [], name
         if os.environ.get("LIFTGATE_TAKE_PICTURES") and (name, look) in SHOWN:
             upper = {"x": 0, "y": 0, "width": seen.page.viewport_size["width"], "height": 1000}
             seen.page.screenshot(path=PICTURES / f"page-{name}-{look}.png", full_page=True, clip=upper)
