@@ -177,7 +177,7 @@ def _compare(runtime: Runtime, turn: Turn, collection_id: int, generation: int) 
     if missing := len(expected - found):
         raise IndexDiffers(
             f"Expected {len(expected)} rows of generation {generation} in {where.name}, found {missing} of them "
-            f"missing. Trigger kb_{where.kb} with the param force, which writes them again."
+            f"missing. Trigger kb_{where.kb} with the param force, which writes them again, and allow_opened_up_to."
         )
     return deleted
 
