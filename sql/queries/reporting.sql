@@ -4,8 +4,9 @@ SELECT kb FROM runs UNION SELECT kb FROM releases ORDER BY kb;
 
 -- name: standings(kbs)
 -- What is live in each of some knowledge bases, since when it has been behind its sources, and what holds it up.
--- Behind: since a generation was closed that is not live, or since the first run over everything began that was stopped
--- or could not list, after the last one that planned. The earlier of the two, since each hides the other.
+-- Behind: since a generation was closed that is not live, or since the first run over everything began that was stopped,
+-- could not list or has not closed what it planned, after the last one that came to its end. The earlier of the two,
+-- since each hides the other.
 SELECT k.kb, l.n AS live, l.live_since, h.since AS held_since, h.why AS held_why,
        (SELECT max(n) FROM releases WHERE kb = k.kb) AS newest,
        CASE WHEN l.n IS NOT NULL THEN least(s.since,
@@ -21,12 +22,15 @@ SELECT k.kb, l.n AS live, l.live_since, h.since AS held_since, h.why AS held_why
                       ORDER BY generation DESC LIMIT 1) c ON true
   LEFT JOIN LATERAL (
        WITH whole AS (
-           SELECT frozen_at, stopped_by, EXISTS (SELECT FROM plans WHERE (kb, run_id) = (r.kb, r.run_id)) AS planned,
-                  (SELECT error FROM listings WHERE (kb, run_id) = (r.kb, r.run_id) ORDER BY serial DESC LIMIT 1) AS error
+           SELECT frozen_at, stopped_by,
+                  (SELECT error FROM listings WHERE (kb, run_id) = (r.kb, r.run_id) ORDER BY serial DESC LIMIT 1) AS error,
+                  EXISTS (SELECT FROM plans WHERE (kb, run_id) = (r.kb, r.run_id)) AS planned,
+                  EXISTS (SELECT FROM plans p LEFT JOIN generations g USING (kb, generation, run_id)
+                           WHERE (p.kb, p.run_id) = (r.kb, r.run_id) AND (p.kind <> 'index' OR g.state <> 'open')) AS done
              FROM runs r WHERE r.kb = k.kb AND scope ->> 'kind' = 'whole' AND scope ->> 'dry_run' IS DISTINCT FROM 'true')
        SELECT min(frozen_at) AS since FROM whole
-        WHERE (stopped_by IS NOT NULL OR error IS NOT NULL)
-          AND frozen_at > coalesce((SELECT max(frozen_at) FROM whole WHERE planned AND stopped_by IS NULL), '-infinity')
+        WHERE (stopped_by IS NOT NULL OR error IS NOT NULL OR (planned AND NOT done))
+          AND frozen_at > coalesce((SELECT max(frozen_at) FROM whole WHERE done AND stopped_by IS NULL), '-infinity')
        ) s ON true
  ORDER BY k.kb;
 

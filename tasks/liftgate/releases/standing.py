@@ -74,7 +74,8 @@ def reason_to_stop(runtime: Runtime, connection: Connection, run: Run, base: Gen
 def behind_since(connection: Connection, kb: str) -> datetime | None:
     """Since when live has not held what the sources hold, or nobody could find out. None: it is up to date.
 
-    It is behind while a newer generation is not live, and while every run over everything is stopped or cannot list.
+    It is behind while a newer generation is not live, and while every run over everything is stopped, cannot list, or
+    does not come to close what it planned.
     """
     (standing,) = queries().standings(connection, kbs=[kb])
     since: datetime | None = standing["behind_since"]

@@ -12,6 +12,7 @@ from liftgate.releases.outcomes import notify
 from liftgate.releases.rollback import resume
 from liftgate.releases.standing import behind_since
 from liftgate.sources.kinds.folder import FolderReader
+from liftgate.turns import release_turn
 
 
 def reason(judged: Any) -> str:
@@ -149,6 +150,20 @@ def test_live_is_behind_since_the_first_run_that_could_not_list(kb: Any, promote
     assert behind(kb) == first
     kb.ingest(source=good)
     kb.index()
+    assert behind(kb) is None
+
+
+def test_live_is_behind_since_the_first_run_that_planned_and_never_closed(kb: Any, promoted: Any) -> None:
+    promoted(kb.runtime, kb.name, kb.propose())
+    kb.write("new.md", "# New\n\nSomething else.\n")
+    began = []
+    for _ in range(2):
+        run = kb.start()
+        kb.plan(run)
+        release_turn(kb.runtime, run)
+        began += kb.query("SELECT frozen_at FROM runs WHERE run_id = %s", run.run_id)
+    assert behind(kb) == began[0]["frozen_at"]
+    promoted(kb.runtime, kb.name, kb.propose())
     assert behind(kb) is None
 
 
