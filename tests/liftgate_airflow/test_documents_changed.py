@@ -25,6 +25,8 @@ from liftgate_airflow.sensors.documents import DocumentsChangedSensor
 from liftgate_airflow.triggers import documents
 from liftgate_airflow.triggers.documents import CURSOR, DocumentsChangedTrigger
 
+pytestmark = pytest.mark.slow
+
 
 class Store(dict[str, Any]):
     """What Airflow keeps for an asset, in the memory of the test; a new trigger on it is a triggerer that restarted."""

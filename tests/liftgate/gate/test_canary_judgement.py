@@ -8,6 +8,8 @@ import pytest
 from liftgate.config.canary import Canary
 from liftgate.gate.canary import CanaryJudgement, Tally, difference_bounds, is_harm, judge
 
+pytestmark = pytest.mark.slow
+
 CORRELATION = 0.3
 SETTINGS = Canary()
 ALL_GOOD = Tally((1,) * 60, (1,) * 60)

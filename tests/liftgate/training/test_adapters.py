@@ -102,6 +102,7 @@ def test_note_about_the_examples_is_part_of_no_hash(judged: Any) -> None:
     ],
     ids=["base", "tokenizer", "tuning set"],
 )
+@pytest.mark.slow
 def test_adapter_that_was_made_from_something_else_is_not_registered(judged: Any, changes: Any, named: str) -> None:
     folder = trained(judged, **changes)
     with pytest.raises(ArtifactCorrupt, match=named):
